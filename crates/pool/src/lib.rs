@@ -1,1 +1,17 @@
-//! Being built.
+//! Everything that the pool decides, as pure functions: who gets how much quota, which account serves a call, when an
+//! account rests and when it is tried again, what a call costs. The clock and chance are arguments, so that every rule
+//! can be put under property tests and a day simulated in a second. Nothing here reads, writes, waits or logs.
+//!
+//! | to know | look in |
+//! | --- | --- |
+//! | what is counted, and in which units | [`units`], [`pricing`] |
+//! | what a member may use of others' accounts | [`quota`] = [`bucket`] (hot) + [`sharing`] (cold) |
+//! | which account serves a call | [`index`], [`account`] |
+
+pub mod account;
+pub mod bucket;
+pub mod index;
+pub mod pattern;
+pub mod quota;
+pub mod sharing;
+pub mod units;

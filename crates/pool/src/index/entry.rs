@@ -1,0 +1,168 @@
+//! One account in the index: what it is, how it is, and in which lists it stands.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::account::Account;
+use crate::pattern::glob_matches;
+use crate::units::Moment;
+
+/// A whole: fractions of an allowance are counted in millionths.
+pub(super) const WHOLE: u32 = 1_000_000;
+
+/// Calls that an account without a limit is thought to carry with ease, when running calls are weighed.
+const EASY_CALLS: u64 = 16;
+
+/// An account with its running state.
+pub(super) struct Entry {
+    pub(super) account: Account,
+    pub(super) generation: u32,
+    pub(super) hash: u64,
+    pub(super) pull: u32,
+    pub(super) places: Vec<Place>,
+    pub(super) pause: Option<Pause>,
+    pub(super) blocks: Vec<Block>,
+    pub(super) probing: bool,
+    running: AtomicU32,
+    free: Box<[AtomicU32]>,
+}
+
+/// Where an entry stands: which tier, which bag of it, and where there.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) tier: u32,
+    pub(super) class: u8,
+    pub(super) position: u32,
+}
+
+/// The whole account rests until a moment, and may then be tried by one call at a time first.
+#[derive(Clone, Copy)]
+pub(super) struct Pause {
+    pub(super) until: Moment,
+    pub(super) then_probe: bool,
+}
+
+/// The account rests for some upstream models until a moment.
+#[derive(Clone)]
+pub(super) struct Block {
+    pub(super) models: Box<str>,
+    pub(super) until: Moment,
+}
+
+impl Entry {
+    pub(super) fn new(account: Account, generation: u32) -> Self {
+        let free = account.allowances.iter().map(|_| AtomicU32::new(WHOLE)).collect();
+        Self {
+            hash: hash_text(account.id.as_str()),
+            pull: pull(&account),
+            account,
+            generation,
+            places: Vec::new(),
+            pause: None,
+            blocks: Vec::new(),
+            probing: false,
+            running: AtomicU32::new(0),
+            free,
+        }
+    }
+
+    /// Puts another description of the same account in place; allowances that are still there keep what was free.
+    pub(super) fn describe(&mut self, account: Account) {
+        let kept = account.allowances.iter().map(|new| {
+            let old = self.account.allowances.iter().position(|old| old.models == new.models);
+            AtomicU32::new(old.map_or(WHOLE, |place| self.free[place].load(Ordering::Relaxed)))
+        });
+        self.free = kept.collect();
+        self.pull = pull(&account);
+        self.account = account;
+    }
+
+    /// The logarithm of the pull, by which bags are told apart.
+    pub(super) fn class(&self) -> u8 {
+        u8::try_from(self.pull.ilog2()).unwrap_or(0)
+    }
+
+    /// How many calls may run at once.
+    pub(super) fn limit(&self) -> u32 {
+        if self.probing { 1 } else { self.account.max_concurrency.unwrap_or(u32::MAX) }
+    }
+
+    pub(super) fn running(&self) -> u32 {
+        self.running.load(Ordering::SeqCst)
+    }
+
+    /// Counts one call more if there is room; answers how many run then.
+    pub(super) fn begin(&self) -> Option<u32> {
+        let limit = self.limit();
+        let room = |running: u32| (running < limit).then(|| running + 1);
+        self.running.fetch_update(Ordering::SeqCst, Ordering::SeqCst, room).ok().map(|before| before + 1)
+    }
+
+    /// Counts one call less; answers how many ran before.
+    pub(super) fn end(&self) -> u32 {
+        let less = |running: u32| running.checked_sub(1);
+        self.running.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).unwrap_or(0)
+    }
+
+    /// Whether it may be used at all as far as the lists know, which do not look at the clock.
+    pub(super) fn is_open(&self) -> bool {
+        self.account.enabled && self.pause.is_none() && self.running() < self.limit()
+    }
+
+    pub(super) fn is_blocked(&self, upstream: &str) -> bool {
+        self.blocks.iter().any(|block| glob_matches(&block.models, upstream))
+    }
+
+    /// Whether a call to an upstream model may begin now.
+    pub(super) fn is_usable(&self, upstream: &str, now: Moment) -> bool {
+        self.account.enabled
+            && self.pause.is_none_or(|pause| pause.until <= now)
+            && self.running() < self.limit()
+            && !self.blocks.iter().any(|block| now < block.until && glob_matches(&block.models, upstream))
+            && self.free_for(upstream) > 0
+    }
+
+    /// When its pause or its block for an upstream model ends, whichever is later.
+    pub(super) fn rests_until(&self, upstream: &str, now: Moment) -> Option<Moment> {
+        let blocks = self.blocks.iter().filter(|block| glob_matches(&block.models, upstream));
+        let ends = blocks.map(|block| block.until).chain(self.pause.map(|pause| pause.until));
+        ends.filter(|&until| now < until).max()
+    }
+
+    /// The fraction of the allowance for an upstream model that is free, in millionths.
+    pub(super) fn free_for(&self, upstream: &str) -> u32 {
+        let free = self.account.allowance_for(upstream).and_then(|place| self.free.get(place));
+        free.map_or(WHOLE, |free| free.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_free(&self, allowance: usize, millionths: u32) {
+        if let Some(free) = self.free.get(allowance) {
+            free.store(millionths.min(WHOLE), Ordering::Relaxed);
+        }
+    }
+
+    /// How good a choice it is compared with another: the free fraction, less the more calls are running.
+    pub(super) fn merit(&self, upstream: &str) -> u64 {
+        let room = self.account.max_concurrency.map_or(EASY_CALLS, u64::from).max(1);
+        u64::from(self.free_for(upstream)) * room / (room + u64::from(self.running()))
+    }
+}
+
+/// How strongly an account draws calls: weight by thousandths of a unit of its largest allowance.
+fn pull(account: &Account) -> u32 {
+    let largest = account.allowances.iter().map(|allowance| allowance.capacity.0).max().unwrap_or(1_000_000);
+    let size = (largest / 1000).clamp(1, 1_000_000) as u32;
+    size * account.weight.clamp(1, 1000)
+}
+
+/// A hash that is the same in every process and release, so that all instances agree (FNV-1a, then mixed).
+pub(super) fn hash_text(text: &str) -> u64 {
+    let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    mix(text.bytes().fold(0xcbf2_9ce4_8422_2325, fnv))
+}
+
+/// Spreads every bit over all others (the finaliser of SplitMix64).
+pub(super) fn mix(seed: u64) -> u64 {
+    let one = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let two = (one ^ (one >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    two ^ (two >> 31)
+}

@@ -1,0 +1,215 @@
+//! How many tokens a provider says a call used, in one shape for all dialects. Estimates are made in `tokens`, prices
+//! elsewhere.
+
+use crate::Dialect;
+use crate::json::{Member, Members, Value, nested};
+
+/// No call comes near this many tokens; a larger claim is cut to it, so that arithmetic on counts cannot overflow.
+pub const MAX_TOKENS: u64 = 1_000_000_000;
+
+/// Tokens of one call, as the provider counted them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// All input tokens, including those read from or written to a cache.
+    pub input_tokens: u64,
+    /// All output tokens, including reasoning.
+    pub output_tokens: u64,
+    /// The part of the input that was read from a cache.
+    pub cached_tokens: u64,
+    /// The part of the output that was reasoning.
+    pub reasoning_tokens: u64,
+}
+
+impl Usage {
+    /// The usage in a complete response body that is not a stream; `None` if it reports none, or only zeros.
+    ///
+    /// OpenAI: `usage` (chat, responses and embeddings names) or `x_groq.usage`. Anthropic: `usage`.
+    /// Gemini: `usageMetadata`, also in the array that a stream without `alt=sse` is.
+    pub fn from_body(dialect: Dialect, body: &[u8]) -> Option<Self> {
+        let mut total: Option<Self> = None;
+        for member in Members::new(body) {
+            if member.depth <= 2
+                && is_usage(dialect, &member)
+                && let Some(found) = Self::from_object(dialect, nested(body, member.start))
+            {
+                total = Some(total.unwrap_or_default().at_least(found));
+            }
+        }
+        total
+    }
+
+    /// Reads a usage object, which begins with its brace.
+    pub(crate) fn from_object(dialect: Dialect, object: &[u8]) -> Option<Self> {
+        let usage = match dialect {
+            Dialect::OpenAi => openai(object),
+            Dialect::Anthropic => anthropic(object),
+            Dialect::Gemini => gemini(object),
+        };
+        (usage.input_tokens > 0 || usage.output_tokens > 0).then(|| usage.sane())
+    }
+
+    /// The larger of both in each count. Providers count up in the course of a stream, and some repeat only a part
+    /// of the counts at its end.
+    #[must_use]
+    pub fn at_least(self, other: Self) -> Self {
+        Self {
+            input_tokens: self.input_tokens.max(other.input_tokens),
+            output_tokens: self.output_tokens.max(other.output_tokens),
+            cached_tokens: self.cached_tokens.max(other.cached_tokens),
+            reasoning_tokens: self.reasoning_tokens.max(other.reasoning_tokens),
+        }
+    }
+
+    fn sane(self) -> Self {
+        let input_tokens = self.input_tokens.min(MAX_TOKENS);
+        let output_tokens = self.output_tokens.min(MAX_TOKENS);
+        Self {
+            input_tokens,
+            output_tokens,
+            cached_tokens: self.cached_tokens.min(input_tokens),
+            reasoning_tokens: self.reasoning_tokens.min(output_tokens),
+        }
+    }
+}
+
+/// Whether a member is where its dialect keeps usage.
+pub(crate) fn is_usage(dialect: Dialect, member: &Member<'_>) -> bool {
+    let name: &[u8] = if dialect == Dialect::Gemini { b"usageMetadata" } else { b"usage" };
+    member.value == Value::Object && member.key == name
+}
+
+/// The counts directly in a usage object, and those one level down.
+fn counts(object: &[u8]) -> impl Iterator<Item = (usize, &[u8], u64)> {
+    Members::new(object).filter_map(|member| match member.value {
+        Value::Scalar(text) if member.depth <= 2 => Some((member.depth, member.key, count(text)?)),
+        _ => None,
+    })
+}
+
+/// Reads a count; negative, fractional and absurd numbers are cut to what makes sense, anything else is no count.
+fn count(text: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(text).ok()?;
+    if !text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+        return None;
+    }
+    if let Ok(exact) = text.parse::<u64>() {
+        return Some(exact.min(MAX_TOKENS));
+    }
+    let number = text.parse::<f64>().ok()?;
+    // A float that is too large, or negative, saturates in this conversion.
+    Some((number as u64).min(MAX_TOKENS))
+}
+
+fn openai(object: &[u8]) -> Usage {
+    let mut usage = Usage::default();
+    let mut total = 0;
+    for (depth, key, n) in counts(object) {
+        match (depth, key) {
+            (1, b"prompt_tokens" | b"input_tokens") => usage.input_tokens = n,
+            (1, b"completion_tokens" | b"output_tokens") => usage.output_tokens = n,
+            (1, b"total_tokens") => total = n,
+            (2, b"cached_tokens") | (1, b"prompt_cache_hit_tokens") => usage.cached_tokens = n,
+            (2, b"reasoning_tokens") => usage.reasoning_tokens = n,
+            _ => {}
+        }
+    }
+    // Some imitators leave reasoning out of `completion_tokens` and count it only in the total.
+    usage.output_tokens = usage.output_tokens.max(total.saturating_sub(usage.input_tokens));
+    usage
+}
+
+fn anthropic(object: &[u8]) -> Usage {
+    let mut usage = Usage::default();
+    for (depth, key, n) in counts(object) {
+        match (depth, key) {
+            (1, b"input_tokens" | b"cache_creation_input_tokens") => usage.input_tokens += n,
+            (1, b"cache_read_input_tokens") => {
+                usage.input_tokens += n;
+                usage.cached_tokens = n;
+            }
+            (1, b"output_tokens") => usage.output_tokens = n,
+            _ => {}
+        }
+    }
+    usage
+}
+
+fn gemini(object: &[u8]) -> Usage {
+    let mut usage = Usage::default();
+    let (mut candidates, mut total) = (0, 0);
+    for (depth, key, n) in counts(object) {
+        match (depth, key) {
+            (1, b"promptTokenCount" | b"toolUsePromptTokenCount") => usage.input_tokens += n,
+            (1, b"candidatesTokenCount") => candidates = n,
+            (1, b"thoughtsTokenCount") => usage.reasoning_tokens = n,
+            (1, b"cachedContentTokenCount") => usage.cached_tokens = n,
+            (1, b"totalTokenCount") => total = n,
+            _ => {}
+        }
+    }
+    let listed = candidates + usage.reasoning_tokens;
+    usage.output_tokens = listed.max(total.saturating_sub(usage.input_tokens));
+    usage
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usage(input: u64, output: u64, cached: u64, reasoning: u64) -> Option<Usage> {
+        Some(Usage {
+            input_tokens: input,
+            output_tokens: output,
+            cached_tokens: cached,
+            reasoning_tokens: reasoning,
+        })
+    }
+
+    #[test]
+    fn openai_chat() {
+        let body = br#"{"id":"c","choices":[{"message":{"content":"\"usage\":{"}}],"usage":{"prompt_tokens":19,
+            "completion_tokens":10,"total_tokens":29,"prompt_tokens_details":{"cached_tokens":8,"audio_tokens":0},
+            "completion_tokens_details":{"reasoning_tokens":4}}}"#;
+        assert_eq!(Usage::from_body(Dialect::OpenAi, body), usage(19, 10, 8, 4));
+    }
+
+    #[test]
+    fn imitators_of_openai() {
+        let groq = br#"{"choices":[],"x_groq":{"id":"r","usage":{"prompt_tokens":3,"completion_tokens":4}}}"#;
+        assert_eq!(Usage::from_body(Dialect::OpenAi, groq), usage(3, 4, 0, 0));
+        let reasoning_apart = br#"{"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":17,
+            "completion_tokens_details":{"reasoning_tokens":10}}}"#;
+        assert_eq!(Usage::from_body(Dialect::OpenAi, reasoning_apart), usage(5, 12, 0, 10));
+        let embeddings = br#"{"object":"list","data":[],"usage":{"prompt_tokens":8,"total_tokens":8}}"#;
+        assert_eq!(Usage::from_body(Dialect::OpenAi, embeddings), usage(8, 0, 0, 0));
+        let responses = br#"{"usage":{"input_tokens":9,"input_tokens_details":{"cached_tokens":1},"output_tokens":7}}"#;
+        assert_eq!(Usage::from_body(Dialect::OpenAi, responses), usage(9, 7, 1, 0));
+    }
+
+    #[test]
+    fn anthropic_adds_both_cache_counts() {
+        let body = br#"{"type":"message","usage":{"input_tokens":3,"cache_creation_input_tokens":100,
+            "cache_read_input_tokens":40,"cache_creation":{"ephemeral_5m_input_tokens":100},"output_tokens":12}}"#;
+        assert_eq!(Usage::from_body(Dialect::Anthropic, body), usage(143, 12, 40, 0));
+    }
+
+    #[test]
+    fn gemini_counts_thoughts_as_output() {
+        let body = br#"{"candidates":[],"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":7,
+            "thoughtsTokenCount":20,"cachedContentTokenCount":2,"totalTokenCount":32}}"#;
+        assert_eq!(Usage::from_body(Dialect::Gemini, body), usage(5, 27, 2, 20));
+        let array = br#"[{"usageMetadata":{"promptTokenCount":5}},{"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":3}}]"#;
+        assert_eq!(Usage::from_body(Dialect::Gemini, array), usage(5, 3, 0, 0));
+    }
+
+    #[test]
+    fn nonsense_is_tolerated() {
+        let huge = br#"{"usage":{"prompt_tokens":1e999999,"completion_tokens":-5,"prompt_tokens_details":null}}"#;
+        assert_eq!(Usage::from_body(Dialect::OpenAi, huge), usage(MAX_TOKENS, 0, 0, 0));
+        let digits = format!("{{\"usage\":{{\"prompt_tokens\":{}}}}}", "9".repeat(400));
+        assert_eq!(Usage::from_body(Dialect::OpenAi, digits.as_bytes()), usage(MAX_TOKENS, 0, 0, 0));
+        for nothing in ["", "null", "{", r#"{"usage":null}"#, r#"{"usage":{"prompt_tokens":"3"}}"#, r#"{"usage":{}}"#] {
+            assert_eq!(Usage::from_body(Dialect::OpenAi, nothing.as_bytes()), None, "{nothing}");
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The one error at the edge: what a client may read, what only the operator may, and how each dialect writes it.
+//!
+//! A handler returns `ApiError`; its response carries no body but the error itself, and `render` (the outermost layer
+//! that knows the path) writes the body: FastAPI's shapes under `/api`, the provider's own under `/v1` and `/v1beta`.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use millpond_wire::Dialect;
+use millpond_wire::error::{ErrorKind, WireError};
+use serde::Serialize;
+use serde_json::json;
+
+pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// One thing that is wrong with a request under `/api`, in pydantic's words; never an echo of what was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct FieldError {
+    /// Pydantic's code, such as `missing` or `string_too_short`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// `body`, `query` or `path`, then the member.
+    #[schema(value_type = Vec<String>)]
+    pub loc: Vec<serde_json::Value>,
+    /// A sentence.
+    pub msg: String,
+}
+
+/// A refusal or failure on its way to the client.
+#[derive(Debug)]
+pub struct ApiError {
+    pub(crate) status: StatusCode,
+    /// Stable over versions and languages.
+    pub(crate) code: &'static str,
+    pub(crate) message: Cow<'static, str>,
+    pub(crate) param: Option<String>,
+    details: Vec<FieldError>,
+    retry_after: Option<Duration>,
+    challenge: bool,
+    cause: Option<Cause>,
+}
+
+impl ApiError {
+    /// An error that the client can read and act on.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            param: None,
+            details: Vec::new(),
+            retry_after: None,
+            challenge: false,
+            cause: None,
+        }
+    }
+
+    /// 400: the request makes no sense.
+    pub fn bad_request(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// 401 with a challenge: the credential is absent or not good.
+    pub fn unauthorized(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { challenge: true, ..Self::new(StatusCode::UNAUTHORIZED, code, message) }
+    }
+
+    /// 403: known, but not allowed.
+    pub fn forbidden(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, message)
+    }
+
+    /// 404: no such thing, or not the caller's.
+    pub fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    /// 422 with what is wrong where.
+    pub fn validation(details: Vec<FieldError>) -> Self {
+        Self { details, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR", "数据验证失败") }
+    }
+
+    /// 429 with the moment at which trying again makes sense.
+    pub fn too_many(code: &'static str, message: impl Into<Cow<'static, str>>, wait: Duration) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code, message).retry_after(wait)
+    }
+
+    /// 500: our fault; the cause is for the log only.
+    pub fn internal(cause: impl Into<Cause>) -> Self {
+        Self {
+            cause: Some(cause.into()),
+            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_SERVER_ERROR", "服务器内部错误")
+        }
+    }
+
+    /// 503: something that we need is away; trying again later makes sense.
+    pub fn unavailable(cause: impl Into<Cause>) -> Self {
+        Self {
+            cause: Some(cause.into()),
+            retry_after: Some(Duration::from_secs(1)),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", "服务暂时不可用，请稍后重试")
+        }
+    }
+
+    /// Adds `Retry-After`, in whole seconds rounded up.
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// Names the request member that is wrong, where the dialect can say it.
+    pub fn param(mut self, param: impl Into<String>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+
+    /// Adds what only the operator may read.
+    pub fn because(mut self, cause: impl Into<Cause>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What only the operator may read: the cause and its causes.
+    pub fn private_cause(&self) -> Option<String> {
+        let mut text = self.cause.as_ref()?.to_string();
+        let mut next = self.cause.as_ref()?.source();
+        while let Some(cause) = next {
+            text = format!("{text}: {cause}");
+            next = cause.source();
+        }
+        Some(text)
+    }
+
+    fn body(&self, dialect: Option<Dialect>) -> Vec<u8> {
+        match dialect {
+            None => self.fastapi_body(),
+            Some(dialect) => millpond_wire::error::body(dialect, &self.to_wire()),
+        }
+    }
+
+    fn fastapi_body(&self) -> Vec<u8> {
+        let body = match self.status {
+            StatusCode::UNPROCESSABLE_ENTITY if !self.details.is_empty() => {
+                json!({"error_code": self.code, "message": self.message, "details": self.details})
+            }
+            StatusCode::INTERNAL_SERVER_ERROR => {
+                json!({"error_code": self.code, "message": self.message, "detail": self.message})
+            }
+            _ => json!({"detail": self.message}),
+        };
+        body.to_string().into_bytes()
+    }
+
+    /// The same error as the model dialects know it.
+    pub(crate) fn to_wire(&self) -> WireError {
+        let kind = match self.status.as_u16() {
+            401 => ErrorKind::Authentication,
+            403 => ErrorKind::Permission,
+            404 => ErrorKind::NotFound,
+            405 => ErrorKind::MethodNotAllowed,
+            413 => ErrorKind::TooLarge,
+            415 => ErrorKind::UnsupportedMediaType,
+            429 if self.code == "insufficient_quota" => ErrorKind::QuotaExhausted,
+            429 => ErrorKind::RateLimited,
+            502 => ErrorKind::Upstream,
+            503 => ErrorKind::Overloaded,
+            504 => ErrorKind::Timeout,
+            500.. => ErrorKind::Internal,
+            _ => ErrorKind::InvalidRequest,
+        };
+        // Words for people under /api are Chinese; model clients get English.
+        let message = match kind {
+            ErrorKind::Internal => "Something went wrong on our side.".to_owned(),
+            ErrorKind::Overloaded if self.code == "service_unavailable" => {
+                "The service is not available right now; try again in a moment.".to_owned()
+            }
+            _ => self.message.clone().into_owned(),
+        };
+        WireError { kind, message, code: Some(self.code.into()), param: self.param.clone() }
+    }
+}
+
+impl From<crate::store::StoreError> for ApiError {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::unavailable(error)
+    }
+}
+
+impl From<crate::state::StateError> for ApiError {
+    fn from(error: crate::state::StateError) -> Self {
+        Self::unavailable(error)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        if self.challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(wait) = self.retry_after {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+/// Which dialect a path speaks; `None` is FastAPI's.
+pub fn dialect_of(path: &str) -> Option<Dialect> {
+    if path == "/v1/messages" || path.starts_with("/v1/messages/") {
+        Some(Dialect::Anthropic)
+    } else if path == "/v1beta" || path.starts_with("/v1beta/") {
+        Some(Dialect::Gemini)
+    } else if path == "/v1" || path.starts_with("/v1/") {
+        Some(Dialect::OpenAi)
+    } else {
+        None
+    }
+}
+
+/// Writes the body of an error response in the dialect of its path.
+pub fn render(dialect: Option<Dialect>, response: Response) -> Response {
+    let Some(error) = response.extensions().get::<Arc<ApiError>>().cloned() else { return response };
+    let (mut parts, _) = response.into_parts();
+    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Response::from_parts(parts, Body::from(error.body(dialect)))
+}
+
+/// 404 for a path that no route has.
+pub async fn unknown_path() -> ApiError {
+    ApiError::not_found("Not Found")
+}
+
+/// 405; the router adds `Allow`.
+pub async fn wrong_method() -> ApiError {
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method Not Allowed")
+}
+
