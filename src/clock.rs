@@ -76,7 +76,8 @@ impl Timestamp {
             return Some(Self(moment.as_microsecond()));
         }
         let date: jiff::civil::Date = text.parse().ok()?;
-        let midnight = jiff::tz::TimeZone::UTC.to_timestamp(date.to_datetime(jiff::civil::Time::midnight())).ok()?;
+        let midnight =
+            jiff::tz::TimeZone::UTC.to_timestamp(date.to_datetime(jiff::civil::Time::midnight())).ok()?;
         Some(Self(midnight.as_microsecond()))
     }
 
@@ -192,7 +193,10 @@ mod tests {
     #[test]
     fn reads_times_and_dates() {
         assert_eq!(Timestamp::parse("2025-11-26T10:00:00Z"), Some(Timestamp::from_seconds(1_764_151_200)));
-        assert_eq!(Timestamp::parse("2025-11-26T12:00:00+02:00"), Some(Timestamp::from_seconds(1_764_151_200)));
+        assert_eq!(
+            Timestamp::parse("2025-11-26T12:00:00+02:00"),
+            Some(Timestamp::from_seconds(1_764_151_200))
+        );
         assert_eq!(Timestamp::parse("2025-11-26"), Some(Timestamp::from_seconds(1_764_115_200)));
         assert_eq!(Timestamp::parse("yesterday"), None);
     }

@@ -84,7 +84,9 @@ impl ApiError {
 
     /// 422 with what is wrong where.
     pub fn validation(details: Vec<FieldError>) -> Self {
-        Self { details, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR", "数据验证失败") }
+        Self {
+            details, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR", "数据验证失败")
+        }
     }
 
     /// 429 with the moment at which trying again makes sense.
@@ -256,4 +258,3 @@ pub async fn unknown_path() -> ApiError {
 pub async fn wrong_method() -> ApiError {
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method Not Allowed")
 }
-

@@ -1,2 +1,9 @@
 //! Millpond.
-pub mod clock; pub mod config; pub mod ids; pub mod state; pub mod store; pub mod tasks;
+pub mod auth;
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod ids;
+pub mod state;
+pub mod store;
+pub mod tasks;

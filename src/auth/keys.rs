@@ -85,7 +85,10 @@ impl ApiKey {
             config_type: row.config_type.clone(),
             is_active: row.is_active,
             expires_at: row.expires_at,
-            allowed_models: row.allowed_models.as_deref().map(|list| serde_json::from_str(list).unwrap_or_default()),
+            allowed_models: row
+                .allowed_models
+                .as_deref()
+                .map(|list| serde_json::from_str(list).unwrap_or_default()),
             requests_per_minute: row.requests_per_minute.and_then(|limit| u32::try_from(limit).ok()),
         }
     }

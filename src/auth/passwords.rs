@@ -36,7 +36,8 @@ impl Passwords {
         let (password, known) = (password.clone(), hash.is_some());
         let hash = hash.unwrap_or(NOBODY).to_owned();
         // What bcrypt can't read matches nothing. Like AntiHub's library it looks at 72 bytes only.
-        let matches = self.run(move || bcrypt::verify(password.expose_secret(), &hash).unwrap_or(false)).await?;
+        let matches =
+            self.run(move || bcrypt::verify(password.expose_secret(), &hash).unwrap_or(false)).await?;
         Ok(matches && known)
     }
 

@@ -120,7 +120,12 @@ impl Tokens {
     }
 
     /// A new pair for a session of the person.
-    pub fn issue(&self, user: &User, sid: &str, now: Timestamp) -> Result<TokenPair, jsonwebtoken::errors::Error> {
+    pub fn issue(
+        &self,
+        user: &User,
+        sid: &str,
+        now: Timestamp,
+    ) -> Result<TokenPair, jsonwebtoken::errors::Error> {
         let refresh_jti = Uuid::new_v4().to_string();
         let claims = |kind, jti: &str, life: Duration| Claims {
             sub: user.id.to_string(),
@@ -153,7 +158,8 @@ impl Tokens {
         validation.validate_exp = false;
         validation.validate_aud = false;
         validation.set_required_spec_claims(&["exp", "sub"]);
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|_| TokenError::Invalid)?.claims;
+        let claims =
+            jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|_| TokenError::Invalid)?.claims;
         if claims.kind != kind || claims.user_id().is_none() || claims.iat > now.seconds() + SKEW_SECONDS {
             return Err(TokenError::Invalid);
         }

@@ -180,7 +180,10 @@ impl Config {
             DatabaseConfig::Sqlite { path } => format!("sqlite:{}", path.display()),
             DatabaseConfig::Postgres { url } => parse::mask_url(url.expose_secret()),
         };
-        let redis = self.redis_url.as_ref().map_or("(none: in process)".into(), |url| parse::mask_url(url.expose_secret()));
+        let redis = self
+            .redis_url
+            .as_ref()
+            .map_or("(none: in process)".into(), |url| parse::mask_url(url.expose_secret()));
         vec![
             ("APP_ENV", format!("{:?}", self.app_env).to_lowercase()),
             ("LOG_LEVEL", self.log_level.to_string()),

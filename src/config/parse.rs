@@ -173,7 +173,10 @@ impl<'a> Reader<'a> {
                 Some(DatabaseConfig::Postgres { url: plain.into() })
             }
             _ => {
-                self.problem("DATABASE_URL", "must begin with postgresql:// (or postgresql+asyncpg://) or sqlite:");
+                self.problem(
+                    "DATABASE_URL",
+                    "must begin with postgresql:// (or postgresql+asyncpg://) or sqlite:",
+                );
                 None
             }
         }
@@ -242,17 +245,22 @@ impl<'a> Reader<'a> {
         let first_byte_timeout = self.seconds("UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS", 120);
         let idle_timeout = self.seconds("UPSTREAM_IDLE_TIMEOUT_SECONDS", 120);
         let deadline = self.seconds("REQUEST_DEADLINE_SECONDS", 1_200);
-        let allow_private = self.list("ALLOW_PRIVATE_UPSTREAMS").into_iter().map(|item| match Network::parse(&item) {
-            Some(network) => PrivateUpstream::Network(network),
-            None => PrivateUpstream::Host(item.to_ascii_lowercase()),
-        });
+        let allow_private =
+            self.list("ALLOW_PRIVATE_UPSTREAMS").into_iter().map(|item| match Network::parse(&item) {
+                Some(network) => PrivateUpstream::Network(network),
+                None => PrivateUpstream::Host(item.to_ascii_lowercase()),
+            });
         Some(UpstreamConfig {
             connect_timeout: connect_timeout?,
             first_byte_timeout: first_byte_timeout?,
             idle_timeout: idle_timeout?,
             deadline: deadline?,
             allow_private: allow_private.collect(),
-            shared_hosts: self.list("SHARED_UPSTREAM_HOSTS").iter().map(|host| host.to_ascii_lowercase()).collect(),
+            shared_hosts: self
+                .list("SHARED_UPSTREAM_HOSTS")
+                .iter()
+                .map(|host| host.to_ascii_lowercase())
+                .collect(),
         })
     }
 
@@ -285,7 +293,8 @@ impl<'a> Reader<'a> {
             client_id,
             client_secret: client_secret?,
             redirect_uri: redirect_uri?,
-            authorize_url: self.url("GITHUB_AUTHORIZE_URL", Some("https://github.com/login/oauth/authorize"))?,
+            authorize_url: self
+                .url("GITHUB_AUTHORIZE_URL", Some("https://github.com/login/oauth/authorize"))?,
             token_url: self.url("GITHUB_TOKEN_URL", Some("https://github.com/login/oauth/access_token"))?,
             user_url: self.url("GITHUB_USER_API_URL", Some("https://api.github.com/user"))?,
         })

@@ -22,7 +22,8 @@ const REFRESH: &str = "REFRESH_TOKEN_SECRET_KEY";
 const ENCRYPTION: &str = "PLUGIN_API_ENCRYPTION_KEY";
 
 /// Words of sample files. A secret that holds one of them was never chosen.
-const DEFAULT_LOOKING: [&str; 6] = ["your-", "change", "example", "secret-key", "password", "encryption-key-here"];
+const DEFAULT_LOOKING: [&str; 6] =
+    ["your-", "change", "example", "secret-key", "password", "encryption-key-here"];
 const SHORTEST_JWT_SECRET_BYTES: usize = 32;
 
 /// A new Fernet key: 32 random bytes as 44 characters of URL-safe base64.
@@ -75,7 +76,8 @@ fn check_encryption_key(reader: &mut Reader<'_>) {
     if let Some(key) = reader.secret(ENCRYPTION)
         && fernet::Fernet::new(key.expose_secret()).is_none()
     {
-        let hint = "must be a Fernet key (32 bytes, URL-safe base64); `millpond generate-encryption-key` makes one";
+        let hint =
+            "must be a Fernet key (32 bytes, URL-safe base64); `millpond generate-encryption-key` makes one";
         reader.problem(ENCRYPTION, hint);
     }
 }

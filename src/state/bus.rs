@@ -3,11 +3,11 @@
 //! Caches subscribe; who changes something publishes. When the transport is down `is_live` says so, and caches then
 //! trust an entry for one second only.
 
-use std::sync::{Arc, PoisonError, RwLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use serde::{Deserialize, Serialize};
 use crate::ids::UserId;
+use serde::{Deserialize, Serialize};
 
 /// What has changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

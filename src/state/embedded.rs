@@ -156,8 +156,12 @@ impl Shared {
     fn forget_expired(&self) {
         let now = self.clock.now();
         let mut map = self.lock();
-        let dead: Vec<String> =
-            map.entries.iter().filter(|(_, entry)| entry.expires_at <= now).map(|(key, _)| key.clone()).collect();
+        let dead: Vec<String> = map
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.expires_at <= now)
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in dead {
             map.entries.remove(&key);
             map.dirty.insert(key, None);
@@ -188,7 +192,8 @@ async fn write_batch(shared: &Shared, progress: &watch::Sender<u64>) {
     for attempt in 1..=5_u32 {
         let (changes, version) = {
             let map = shared.lock();
-            let changes: Vec<_> = map.dirty.iter().map(|(key, change)| (key.clone(), change.clone())).collect();
+            let changes: Vec<_> =
+                map.dirty.iter().map(|(key, change)| (key.clone(), change.clone())).collect();
             (changes, map.version)
         };
         if changes.is_empty() {

@@ -123,7 +123,13 @@ impl State {
     }
 
     /// Sets a key when it still holds `expected` (`None`: when it is absent). False when somebody was faster.
-    pub async fn compare_and_put(&self, key: &str, expected: Option<&str>, value: &str, life: Duration) -> Result<bool> {
+    pub async fn compare_and_put(
+        &self,
+        key: &str,
+        expected: Option<&str>,
+        value: &str,
+        life: Duration,
+    ) -> Result<bool> {
         match self {
             Self::Embedded(embedded) => {
                 embedded

@@ -145,7 +145,8 @@ async fn receive(client: Arc<Client>, bus: Bus, stop: CancellationToken) {
 }
 
 async fn listen(client: &Client, bus: &Bus) -> Result<()> {
-    let mut subscription = tokio::time::timeout(ANSWER_WITHIN, client.get_async_pubsub()).await.map_err(timed_out)??;
+    let mut subscription =
+        tokio::time::timeout(ANSWER_WITHIN, client.get_async_pubsub()).await.map_err(timed_out)??;
     tokio::time::timeout(ANSWER_WITHIN, subscription.subscribe(CHANNEL)).await.map_err(timed_out)??;
     // What was announced while nobody listened is lost.
     bus.deliver(&Invalidation::Everything);

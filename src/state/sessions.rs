@@ -180,7 +180,13 @@ fn refresh_list(map: &Map, list_key: &str) -> Vec<String> {
 }
 
 /// The same as `ROTATE`.
-fn rotate_in(map: &mut Map, old_jti: &str, new: &NewRefresh<'_>, record: &str, used: &str) -> Option<Option<String>> {
+fn rotate_in(
+    map: &mut Map,
+    old_jti: &str,
+    new: &NewRefresh<'_>,
+    record: &str,
+    used: &str,
+) -> Option<Option<String>> {
     if map.get(&session_ended_key(new.sid)).is_some() {
         return None;
     }
@@ -216,7 +222,12 @@ impl State {
     }
 
     /// Replaces the refresh token `old_jti` by `new`, atomically.
-    pub async fn rotate_refresh(&self, old_jti: &str, new: &NewRefresh<'_>, used: &UsedRefresh) -> Result<Rotation> {
+    pub async fn rotate_refresh(
+        &self,
+        old_jti: &str,
+        new: &NewRefresh<'_>,
+        used: &UsedRefresh,
+    ) -> Result<Rotation> {
         let (record, used) = (encode(new.record)?, encode(used)?);
         let answer = match self {
             Self::Embedded(embedded) => {

@@ -93,21 +93,39 @@ impl Store {
     }
 
     /// Switches a person's own account on or off. False when there is no such account.
-    pub async fn set_account_enabled(&self, owner: UserId, id: &AccountId, on: bool, now: Timestamp) -> Result<bool> {
+    pub async fn set_account_enabled(
+        &self,
+        owner: UserId,
+        id: &AccountId,
+        on: bool,
+        now: Timestamp,
+    ) -> Result<bool> {
         let rows = on_db!(&self.db, db => sqlx::query(SET_ENABLED).bind(id).bind(owner).bind(on).bind(now)
             .execute(db).await.map(|done| done.rows_affected()))?;
         Ok(rows == 1)
     }
 
     /// Puts a person's own account into the shared pool or takes it out.
-    pub async fn set_account_shared(&self, owner: UserId, id: &AccountId, on: bool, now: Timestamp) -> Result<bool> {
+    pub async fn set_account_shared(
+        &self,
+        owner: UserId,
+        id: &AccountId,
+        on: bool,
+        now: Timestamp,
+    ) -> Result<bool> {
         let rows = on_db!(&self.db, db => sqlx::query(SET_SHARED).bind(id).bind(owner).bind(on).bind(now)
             .execute(db).await.map(|done| done.rows_affected()))?;
         Ok(rows == 1)
     }
 
     /// Renames a person's own account.
-    pub async fn rename_account(&self, owner: UserId, id: &AccountId, name: &str, now: Timestamp) -> Result<bool> {
+    pub async fn rename_account(
+        &self,
+        owner: UserId,
+        id: &AccountId,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<bool> {
         let rows = on_db!(&self.db, db => sqlx::query(RENAME).bind(id).bind(owner).bind(name).bind(now)
             .execute(db).await.map(|done| done.rows_affected()))?;
         Ok(rows == 1)

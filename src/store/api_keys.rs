@@ -100,14 +100,26 @@ impl Store {
     }
 
     /// Switches a person's own key on or off.
-    pub async fn set_api_key_active(&self, owner: UserId, id: KeyId, active: bool) -> Result<Option<ApiKeyRow>> {
+    pub async fn set_api_key_active(
+        &self,
+        owner: UserId,
+        id: KeyId,
+        active: bool,
+    ) -> Result<Option<ApiKeyRow>> {
         Ok(on_db!(&self.db, db => sqlx::query_as(SET_ACTIVE).bind(id).bind(owner).bind(active)
             .fetch_optional(db).await)?)
     }
 
     /// Renames a person's own key.
-    pub async fn rename_api_key(&self, owner: UserId, id: KeyId, name: Option<&str>) -> Result<Option<ApiKeyRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(RENAME).bind(id).bind(owner).bind(name).fetch_optional(db).await)?)
+    pub async fn rename_api_key(
+        &self,
+        owner: UserId,
+        id: KeyId,
+        name: Option<&str>,
+    ) -> Result<Option<ApiKeyRow>> {
+        Ok(
+            on_db!(&self.db, db => sqlx::query_as(RENAME).bind(id).bind(owner).bind(name).fetch_optional(db).await)?,
+        )
     }
 
     /// Deletes a person's own key and returns its hash; `None` when there is no such key.

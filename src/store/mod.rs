@@ -115,4 +115,3 @@ async fn open_sqlite(path: &std::path::Path) -> Result<sqlx::SqlitePool> {
         .await?;
     Ok(pool)
 }
-

@@ -249,7 +249,14 @@ impl Store {
     }
 
     /// Sums of a person's calls by day, model, key and outcome.
-    pub async fn sum_usage(&self, owner: UserId, from: Timestamp, until: Timestamp) -> Result<Vec<UsageSums>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(SUMS).bind(owner).bind(from).bind(until).fetch_all(db).await)?)
+    pub async fn sum_usage(
+        &self,
+        owner: UserId,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<UsageSums>> {
+        Ok(
+            on_db!(&self.db, db => sqlx::query_as(SUMS).bind(owner).bind(from).bind(until).fetch_all(db).await)?,
+        )
     }
 }
