@@ -33,6 +33,23 @@ pub struct FieldError {
     pub msg: String,
 }
 
+/// The body of an error under `/api`.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct ErrorBody {
+    /// What is wrong, for people.
+    detail: String,
+}
+
+/// The body of a 422 under `/api`.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct ValidationBody {
+    /// Always `VALIDATION_ERROR`.
+    error_code: String,
+    message: String,
+    /// Every problem.
+    details: Vec<FieldError>,
+}
+
 /// A refusal or failure on its way to the client.
 #[derive(Debug)]
 pub struct ApiError {
@@ -40,8 +57,8 @@ pub struct ApiError {
     /// Stable over versions and languages.
     pub(crate) code: &'static str,
     pub(crate) message: Cow<'static, str>,
-    pub(crate) param: Option<String>,
-    details: Vec<FieldError>,
+    pub(crate) param: Option<Box<str>>,
+    details: Box<[FieldError]>,
     retry_after: Option<Duration>,
     challenge: bool,
     cause: Option<Cause>,
@@ -55,7 +72,7 @@ impl ApiError {
             code,
             message: message.into(),
             param: None,
-            details: Vec::new(),
+            details: Box::default(),
             retry_after: None,
             challenge: false,
             cause: None,
@@ -85,7 +102,8 @@ impl ApiError {
     /// 422 with what is wrong where.
     pub fn validation(details: Vec<FieldError>) -> Self {
         Self {
-            details, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR", "数据验证失败")
+            details: details.into(),
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR", "数据验证失败")
         }
     }
 
@@ -119,7 +137,7 @@ impl ApiError {
 
     /// Names the request member that is wrong, where the dialect can say it.
     pub fn param(mut self, param: impl Into<String>) -> Self {
-        self.param = Some(param.into());
+        self.param = Some(param.into().into_boxed_str());
         self
     }
 
@@ -195,7 +213,12 @@ impl ApiError {
             }
             _ => self.message.clone().into_owned(),
         };
-        WireError { kind, message, code: Some(self.code.into()), param: self.param.clone() }
+        WireError {
+            kind,
+            message,
+            code: Some(self.code.into()),
+            param: self.param.as_deref().map(str::to_owned),
+        }
     }
 }
 

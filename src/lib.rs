@@ -1,9 +1,29 @@
-//! Millpond.
+//! Millpond shares AI accounts fairly: one endpoint, one key, a pool that recovers, every request on record.
+//!
+//! | room | what happens there |
+//! | --- | --- |
+//! | [`config`] | what the operator says |
+//! | [`server`], [`router`], [`request_log`], [`error`], [`openapi`] | the edge: connections, routes, errors, documents |
+//! | [`auth`] | who calls |
+//! | [`api`] | what people and the console call |
+//! | `gateway` | the model endpoints: call, admission, selection, upstream, relay, ledger |
+//! | [`store`], [`state`] | SQL; shared volatile state |
+//! | [`app`], [`tasks`], [`clock`], [`ids`] | what holds it together |
+//!
+//! Arrows go one way: `api` and `gateway` use `auth`, which uses `store` and `state`. The pure crates `millpond_wire`
+//! and `millpond_pool` know nothing of this one. docs/ARCHITECTURE.md walks through a request.
+
+pub mod api;
+pub mod app;
 pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod error;
 pub mod ids;
+pub mod openapi;
+pub mod request_log;
+pub mod router;
+pub mod server;
 pub mod state;
 pub mod store;
 pub mod tasks;

@@ -2,7 +2,10 @@
 //!
 //! Handlers and pages live in `api`; SQL and shared state live in `store` and `state`.
 
+pub mod callers;
+pub mod extract;
 pub mod keys;
 pub mod passwords;
+pub mod sessions;
 pub mod tokens;
 pub mod vault;

@@ -1,0 +1,255 @@
+//! `/api/auth`: signing in and out, and who I am. Shapes and words of AntiHub's routes.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::input::{Body, MemberOptionalBody, query_missing};
+use crate::app::App;
+use crate::auth::extract::{Client, Member};
+use crate::auth::sessions;
+use crate::clock::Timestamp;
+use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::ids::UserId;
+use crate::state::Invalidation;
+use crate::store::users::{User, UserChanges};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(login))
+        .routes(routes!(refresh))
+        .routes(routes!(logout))
+        .routes(routes!(logout_all))
+        .routes(routes!(me))
+        .routes(routes!(check_username))
+        .routes(routes!(join_beta))
+        .routes(routes!(beta_status))
+}
+
+/// A person as they see themselves.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = User)]
+pub struct UserView {
+    id: UserId,
+    username: String,
+    avatar_url: Option<String>,
+    trust_level: i32,
+    is_active: bool,
+    is_silenced: bool,
+    beta: i32,
+    /// `member`, `admin` or `auditor`.
+    role: &'static str,
+    created_at: Timestamp,
+    last_login_at: Option<Timestamp>,
+}
+
+impl From<&User> for UserView {
+    fn from(user: &User) -> Self {
+        Self {
+            id: user.id,
+            username: user.username.clone(),
+            avatar_url: user.avatar_url.clone(),
+            trust_level: user.trust_level,
+            is_active: user.is_active,
+            is_silenced: user.is_silenced,
+            beta: user.beta,
+            role: user.role().as_str(),
+            created_at: user.created_at,
+            last_login_at: user.last_login_at,
+        }
+    }
+}
+
+/// A pair of tokens.
+#[derive(Debug, Serialize, ToSchema)]
+struct TokenAnswer {
+    access_token: String,
+    refresh_token: String,
+    #[schema(example = "bearer")]
+    token_type: &'static str,
+    /// Seconds that the access token lives.
+    expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<UserView>,
+}
+
+impl TokenAnswer {
+    fn new(app: &App, pair: sessions::Pair, user: Option<&User>) -> Self {
+        Self {
+            access_token: pair.access,
+            refresh_token: pair.refresh,
+            token_type: "bearer",
+            expires_in: app.tokens.access_life().as_secs(),
+            user: user.map(UserView::from),
+        }
+    }
+}
+
+/// What to sign in with.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
+struct Login {
+    #[schema(min_length = 3, max_length = 50)]
+    username: String,
+    #[schema(min_length = 6, max_length = 100, format = Password)]
+    password: String,
+}
+
+/// Sign in with a name and a password.
+#[utoipa::path(post, path = "/api/auth/login", tag = "auth", request_body = Login, responses(
+    (status = 200, body = TokenAnswer), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+    (status = 422, body = ValidationBody), (status = 429, body = ErrorBody, description = "Too many failures; see Retry-After")))]
+async fn login(
+    State(app): State<Arc<App>>,
+    client: Client,
+    Body(mut body): Body,
+) -> Result<Json<TokenAnswer>> {
+    let username = body.text("username", 3, 50);
+    let password = body.secret("password", 6, 100);
+    body.finish()?;
+    let (pair, user) = sessions::sign_in(&app, &username, &password, &client).await?;
+    Ok(Json(TokenAnswer::new(&app, pair, Some(&user))))
+}
+
+/// What to refresh with.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
+struct Refresh {
+    refresh_token: String,
+}
+
+const LONGEST_TOKEN: usize = 4_096;
+
+/// Exchange a refresh token for a new pair. A token works once; using it again later ends the session.
+#[utoipa::path(post, path = "/api/auth/refresh", tag = "auth", request_body = Refresh, responses(
+    (status = 200, body = TokenAnswer), (status = 401, body = ErrorBody), (status = 422, body = ValidationBody)))]
+async fn refresh(
+    State(app): State<Arc<App>>,
+    client: Client,
+    Body(mut body): Body,
+) -> Result<Json<TokenAnswer>> {
+    let token = body.text("refresh_token", 0, LONGEST_TOKEN);
+    body.finish()?;
+    let pair = sessions::refresh(&app, &token, &client).await?;
+    Ok(Json(TokenAnswer::new(&app, pair, None)))
+}
+
+/// Done, and what was done.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Done {
+    message: &'static str,
+    success: bool,
+}
+
+impl Done {
+    pub(super) fn new(message: &'static str) -> Json<Self> {
+        Json(Self { message, success: true })
+    }
+}
+
+/// End this session: its access tokens and its refresh token.
+#[utoipa::path(post, path = "/api/auth/logout", tag = "auth", security(("access_token" = [])),
+    responses((status = 200, body = Done), (status = 401, body = ErrorBody)))]
+async fn logout(State(app): State<Arc<App>>, input: MemberOptionalBody) -> Result<Json<Done>> {
+    let MemberOptionalBody(member, mut body) = input;
+    let refresh_token = body.optional_text("refresh_token", LONGEST_TOKEN);
+    body.finish()?;
+    sessions::sign_out(&app, &member, refresh_token.as_deref()).await?;
+    Ok(Done::new("登出成功"))
+}
+
+/// End all sessions of this person, everywhere and at once.
+#[utoipa::path(post, path = "/api/auth/logout-all", tag = "auth", security(("access_token" = [])),
+    responses((status = 200, body = Done), (status = 401, body = ErrorBody)))]
+async fn logout_all(State(app): State<Arc<App>>, member: Member) -> Result<Json<Done>> {
+    sessions::sign_out_everywhere(&app, &member.user).await?;
+    Ok(Done::new("已登出所有设备"))
+}
+
+/// Who am I?
+#[utoipa::path(get, path = "/api/auth/me", tag = "auth", security(("access_token" = [])),
+    responses((status = 200, body = UserView), (status = 401, body = ErrorBody)))]
+async fn me(member: Member) -> Json<UserView> {
+    Json(UserView::from(&*member.user))
+}
+
+#[derive(Deserialize)]
+struct NameQuery {
+    username: Option<String>,
+}
+
+/// Whether a name is taken.
+#[derive(Debug, Serialize, ToSchema)]
+struct NameAnswer {
+    exists: bool,
+    message: &'static str,
+    username: String,
+}
+
+/// Is this name taken?
+#[utoipa::path(get, path = "/api/auth/check-username", tag = "auth", params(("username" = String, Query)),
+    responses((status = 200, body = NameAnswer), (status = 422, body = ValidationBody),
+    (status = 429, body = ErrorBody, description = "Too many questions; see Retry-After")))]
+async fn check_username(
+    State(app): State<Arc<App>>,
+    client: Client,
+    Query(query): Query<NameQuery>,
+) -> Result<Json<NameAnswer>> {
+    let username = query.username.ok_or_else(|| query_missing("username"))?;
+    limit_questions(&app, &client).await?;
+    // No name has a NUL, and PostgreSQL refuses to look for one.
+    let exists = !username.contains('\0') && app.store.find_user_by_name(&username).await?.is_some();
+    let message = if exists { "用户名已存在" } else { "用户名不存在" };
+    Ok(Json(NameAnswer { exists, message, username }))
+}
+
+/// A form asks some times; whoever asks more often walks through names.
+async fn limit_questions(app: &App, client: &Client) -> Result<()> {
+    const PER_MINUTE: u64 = 60;
+    let minute = std::time::Duration::from_secs(60);
+    let asked = app.state.count(&format!("check_username:{}", client.address), minute).await?;
+    if asked > PER_MINUTE {
+        return Err(ApiError::too_many("too_many_requests", "请求过于频繁，请稍后再试", minute));
+    }
+    Ok(())
+}
+
+/// The state of the beta programme for this person.
+#[derive(Debug, Serialize, ToSchema)]
+struct Beta {
+    success: bool,
+    message: &'static str,
+    beta: i32,
+}
+
+/// Join the beta programme.
+#[utoipa::path(post, path = "/api/auth/join-beta", tag = "auth", security(("access_token" = [])),
+    responses((status = 200, body = Beta), (status = 401, body = ErrorBody)))]
+async fn join_beta(State(app): State<Arc<App>>, member: Member) -> Result<Json<Beta>> {
+    if fresh(&app, member.user.id).await?.is_beta() {
+        return Ok(Json(Beta { success: true, message: "您已经加入了 Beta 计划", beta: 1 }));
+    }
+    let changes = UserChanges { is_beta: Some(true), ..UserChanges::default() };
+    app.store.update_user(member.user.id, &changes, app.clock.now()).await?;
+    app.state.publish(Invalidation::User(member.user.id)).await;
+    Ok(Json(Beta { success: true, message: "成功加入 Beta 计划", beta: 1 }))
+}
+
+/// Have I joined the beta programme?
+#[utoipa::path(get, path = "/api/auth/beta-status", tag = "auth", security(("access_token" = [])),
+    responses((status = 200, body = Beta), (status = 401, body = ErrorBody)))]
+async fn beta_status(State(app): State<Arc<App>>, member: Member) -> Result<Json<Beta>> {
+    let user = fresh(&app, member.user.id).await?;
+    let message = if user.is_beta() { "已加入 Beta 计划" } else { "未加入 Beta 计划" };
+    Ok(Json(Beta { success: true, message, beta: user.beta }))
+}
+
+/// The person as stored now.
+async fn fresh(app: &App, id: UserId) -> Result<User> {
+    app.store.find_user(id).await?.ok_or_else(|| ApiError::not_found("用户不存在"))
+}

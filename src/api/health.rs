@@ -1,0 +1,105 @@
+//! Is it well? For people (`/api/health`, in AntiHub's shape), for a supervisor (`/healthz`) and for a load balancer
+//! (`/readyz`).
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+
+/// Who waits longer for a sign of life is told that there is none.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(root))
+        .routes(routes!(health))
+        .routes(routes!(alive))
+        .routes(routes!(ready))
+}
+
+/// One part's state.
+#[derive(Debug, Serialize, ToSchema)]
+struct Component {
+    /// `healthy` or `unhealthy`.
+    status: &'static str,
+    message: &'static str,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    backend: Option<&'static str>,
+}
+
+/// The parts.
+#[derive(Debug, Serialize, ToSchema)]
+struct Components {
+    api: Component,
+    database: Component,
+    cache: Component,
+}
+
+/// The state of the whole.
+#[derive(Debug, Serialize, ToSchema)]
+struct Health {
+    status: &'static str,
+    components: Components,
+}
+
+fn word(healthy: bool) -> &'static str {
+    if healthy { "healthy" } else { "unhealthy" }
+}
+
+async fn answers<E>(ping: impl Future<Output = Result<(), E>>) -> bool {
+    matches!(tokio::time::timeout(PATIENCE, ping).await, Ok(Ok(())))
+}
+
+async fn reachable(app: &App) -> (bool, bool) {
+    tokio::join!(answers(app.store.ping()), answers(app.state.ping()))
+}
+
+/// A sign of life.
+#[utoipa::path(get, path = "/", tag = "health", responses((status = 200)))]
+async fn root() -> Json<serde_json::Value> {
+    Json(serde_json::json!({"message": "200"}))
+}
+
+/// How are the parts? The status code is always 200; read `status`, or ask `/readyz`.
+#[utoipa::path(get, path = "/api/health", tag = "health", responses((status = 200, body = Health)))]
+async fn health(State(app): State<Arc<App>>) -> Json<Health> {
+    let (database, cache) = reachable(&app).await;
+    let component = |healthy, good, bad, backend| Component {
+        status: word(healthy),
+        message: if healthy { good } else { bad },
+        backend,
+    };
+    Json(Health {
+        status: word(database && cache),
+        components: Components {
+            api: component(true, "API 服务运行正常", "", None),
+            database: component(database, "数据库连接正常", "数据库连接失败", Some(app.store.backend())),
+            cache: component(cache, "缓存连接正常", "缓存连接失败", Some(app.state.backend())),
+        },
+    })
+}
+
+/// Is the process alive?
+#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200)))]
+async fn alive() -> &'static str {
+    "ok"
+}
+
+/// Can it serve: are database and shared state reachable?
+#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200), (status = 503)))]
+async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
+    match reachable(&app).await {
+        (true, true) => (StatusCode::OK, "ready"),
+        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "the database is not reachable"),
+        (true, false) => (StatusCode::SERVICE_UNAVAILABLE, "the shared state is not reachable"),
+    }
+}

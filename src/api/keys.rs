@@ -1,0 +1,243 @@
+//! `/api/api-keys`: one's own keys. What is somebody else's does not exist.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use secrecy::ExposeSecret as _;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::Done;
+use super::input::{MemberBody, Object, path_id};
+use crate::app::App;
+use crate::auth::extract::Member;
+use crate::auth::keys::{self, KeyHash};
+use crate::clock::Timestamp;
+use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::ids::{KeyId, UserId};
+use crate::state::Invalidation;
+use crate::store::api_keys::{ApiKeyRow, NewApiKey};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(get, delete))
+        .routes(routes!(set_status))
+        .routes(routes!(rename))
+}
+
+/// A key with its secret, as its owner sees it.
+#[derive(Debug, Serialize, ToSchema)]
+struct Key {
+    id: KeyId,
+    user_id: UserId,
+    key: String,
+    #[serde(flatten)]
+    about: About,
+}
+
+/// A key in a list.
+#[derive(Debug, Serialize, ToSchema)]
+struct KeyListItem {
+    id: KeyId,
+    user_id: UserId,
+    #[schema(example = "sk-9NOop...")]
+    key_preview: String,
+    #[serde(flatten)]
+    about: About,
+}
+
+/// What is known of a key besides its secret.
+#[derive(Debug, Serialize, ToSchema)]
+struct About {
+    name: Option<String>,
+    description: Option<String>,
+    /// Which accounts serve the key: `antigravity` (the native pool) or `kiro`.
+    config_type: String,
+    is_active: bool,
+    /// Models that the key may call; null means all.
+    allowed_models: Option<Vec<String>>,
+    requests_per_minute: Option<i64>,
+    created_at: Timestamp,
+    last_used_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+}
+
+impl From<ApiKeyRow> for About {
+    fn from(row: ApiKeyRow) -> Self {
+        Self {
+            name: row.name,
+            description: row.description,
+            config_type: row.config_type,
+            is_active: row.is_active,
+            allowed_models: row.allowed_models.and_then(|list| serde_json::from_str(&list).ok()),
+            requests_per_minute: row.requests_per_minute,
+            created_at: row.created_at,
+            last_used_at: row.last_used_at,
+            expires_at: row.expires_at,
+        }
+    }
+}
+
+fn view(app: &App, row: ApiKeyRow) -> Result<Json<Key>> {
+    let key = keys::reveal(&row, &app.vault).map_err(ApiError::internal)?;
+    let (id, user_id) = (row.id, row.user_id);
+    Ok(Json(Key { id, user_id, key: key.expose_secret().to_owned(), about: row.into() }))
+}
+
+/// What to make a key of. Everything is optional.
+#[derive(Default, ToSchema)]
+#[schema(as = CreateKey)]
+struct Wanted {
+    #[schema(max_length = 100)]
+    name: Option<String>,
+    #[schema(max_length = 500)]
+    description: Option<String>,
+    #[schema(default = "antigravity", max_length = 50)]
+    config_type: Option<String>,
+    expires_at: Option<Timestamp>,
+    allowed_models: Option<Vec<String>>,
+    #[schema(minimum = 1)]
+    requests_per_minute: Option<i64>,
+}
+
+impl Wanted {
+    fn read(mut body: Object) -> Result<Self> {
+        let wanted = Self {
+            name: body.optional_text("name", 100),
+            description: body.optional_text("description", 500),
+            config_type: body.optional_text("config_type", 50),
+            expires_at: body.optional_moment("expires_at"),
+            allowed_models: body.optional_texts("allowed_models", 256, 1_000),
+            requests_per_minute: body.optional_integer("requests_per_minute", 1, 1_000_000),
+        };
+        body.finish()?;
+        Ok(wanted)
+    }
+}
+
+/// Make a key. The answer shows it in full.
+#[utoipa::path(post, path = "/api/api-keys", tag = "keys", request_body = Wanted, security(("access_token" = [])),
+    responses((status = 200, body = Key), (status = 403, body = ErrorBody), (status = 422, body = ValidationBody)))]
+async fn create(State(app): State<Arc<App>>, MemberBody(member, body): MemberBody) -> Result<Json<Key>> {
+    let wanted = Wanted::read(body)?;
+    let config_type = wanted.config_type.as_deref().unwrap_or("antigravity");
+    if config_type == "kiro" && !member.user.is_beta() {
+        let message = "Kiro配置仅对beta计划用户开放，请联系管理员加入beta计划";
+        return Err(ApiError::forbidden("beta_required", message));
+    }
+    let models =
+        wanted.allowed_models.as_ref().map(serde_json::to_string).transpose().map_err(ApiError::internal)?;
+    let secret = keys::generate();
+    let key = NewApiKey {
+        user_id: member.user.id,
+        hash: &KeyHash::of(secret.expose_secret()).to_hex(),
+        encrypted: &app.vault.encrypt(secret.expose_secret()),
+        preview: &keys::preview(&secret),
+        name: wanted.name.as_deref(),
+        description: wanted.description.as_deref(),
+        config_type,
+        allowed_models: models.as_deref(),
+        requests_per_minute: wanted.requests_per_minute,
+        expires_at: wanted.expires_at,
+    };
+    let row = app.store.create_api_key(&key, app.clock.now()).await?;
+    view(&app, row)
+}
+
+/// My keys, newest first.
+#[utoipa::path(get, path = "/api/api-keys", tag = "keys", security(("access_token" = [])),
+    responses((status = 200, body = Vec<KeyListItem>), (status = 401, body = ErrorBody)))]
+async fn list(State(app): State<Arc<App>>, member: Member) -> Result<Json<Vec<KeyListItem>>> {
+    let rows = app.store.list_api_keys(member.user.id).await?;
+    let item = |row: ApiKeyRow| {
+        let start = row.key_preview.clone().unwrap_or_else(|| row.key.chars().take(8).collect());
+        KeyListItem {
+            id: row.id,
+            user_id: row.user_id,
+            key_preview: format!("{start}..."),
+            about: row.into(),
+        }
+    };
+    Ok(Json(rows.into_iter().map(item).collect()))
+}
+
+/// One of my keys, in full.
+#[utoipa::path(get, path = "/api/api-keys/{key_id}", tag = "keys", params(("key_id" = i32, Path)),
+    security(("access_token" = [])), responses((status = 200, body = Key), (status = 404, body = ErrorBody)))]
+async fn get(State(app): State<Arc<App>>, member: Member, Path(id): Path<String>) -> Result<Json<Key>> {
+    let id = KeyId(path_id("key_id", &id)?);
+    let row = app.store.find_api_key(member.user.id, id).await?;
+    view(&app, row.ok_or_else(|| ApiError::not_found("API密钥不存在"))?)
+}
+
+/// Whether the key works.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
+struct KeyStatus {
+    is_active: bool,
+}
+
+/// Switch one of my keys on or off. Off is off on every instance within a second.
+#[utoipa::path(patch, path = "/api/api-keys/{key_id}/status", tag = "keys", params(("key_id" = i32, Path)),
+    request_body = KeyStatus, security(("access_token" = [])),
+    responses((status = 200, body = Key), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
+async fn set_status(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    MemberBody(member, mut body): MemberBody,
+) -> Result<Json<Key>> {
+    let id = KeyId(path_id("key_id", &id)?);
+    let active = body.boolean("is_active");
+    body.finish()?;
+    let row = app.store.set_api_key_active(member.user.id, id, active).await?;
+    let row = row.ok_or_else(|| ApiError::not_found("API密钥不存在或无权访问"))?;
+    forget(&app, member.user.id, id).await?;
+    view(&app, row)
+}
+
+/// The new name.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
+struct KeyName {
+    #[schema(max_length = 100)]
+    name: Option<String>,
+}
+
+/// Rename one of my keys.
+#[utoipa::path(patch, path = "/api/api-keys/{key_id}/name", tag = "keys", params(("key_id" = i32, Path)),
+    request_body = KeyName, security(("access_token" = [])),
+    responses((status = 200, body = Key), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
+async fn rename(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    MemberBody(member, mut body): MemberBody,
+) -> Result<Json<Key>> {
+    let id = KeyId(path_id("key_id", &id)?);
+    let name = body.optional_text("name", 100);
+    body.finish()?;
+    let row = app.store.rename_api_key(member.user.id, id, name.as_deref()).await?;
+    view(&app, row.ok_or_else(|| ApiError::not_found("API密钥不存在或无权访问"))?)
+}
+
+/// Delete one of my keys. It is refused on every instance within a second.
+#[utoipa::path(delete, path = "/api/api-keys/{key_id}", tag = "keys", params(("key_id" = i32, Path)),
+    security(("access_token" = [])), responses((status = 200, body = Done), (status = 404, body = ErrorBody)))]
+async fn delete(State(app): State<Arc<App>>, member: Member, Path(id): Path<String>) -> Result<Json<Done>> {
+    let id = KeyId(path_id("key_id", &id)?);
+    let hash = app.store.delete_api_key(member.user.id, id).await?;
+    let hash = hash.ok_or_else(|| ApiError::not_found("API密钥不存在或无权删除"))?;
+    app.state.publish(Invalidation::ApiKey(hash)).await;
+    Ok(Done::new("API密钥已删除"))
+}
+
+/// Tells every instance that a key has changed.
+async fn forget(app: &App, owner: UserId, id: KeyId) -> Result<()> {
+    if let Some(hash) = app.store.api_key_hash(owner, id).await? {
+        app.state.publish(Invalidation::ApiKey(hash)).await;
+    }
+    Ok(())
+}

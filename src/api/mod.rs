@@ -1,0 +1,19 @@
+//! What people and the console call: one file a resource. A handler parses, calls one function and renders.
+//!
+//! The model endpoints are not here but in `gateway`.
+
+pub mod auth;
+pub mod health;
+pub mod input;
+pub mod keys;
+
+use std::sync::Arc;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+
+/// Every route of this room.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().merge(auth::routes()).merge(keys::routes()).merge(health::routes())
+}

@@ -1,0 +1,221 @@
+//! Signing in and out: the life of a session from password to the last refresh.
+//!
+//! A session is a family of refresh tokens and the access tokens made with them. Its storage is `state::sessions`.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::extract::{Client, Member};
+use super::passwords;
+use super::tokens::{Claims, TokenError, TokenKind, TokenPair};
+use crate::app::App;
+use crate::clock::Timestamp;
+use crate::error::{ApiError, Result};
+use crate::state::sessions::{NewRefresh, RefreshRecord, Rotation, UsedRefresh, naive_utc};
+use crate::state::{Invalidation, throttle::Subject};
+use crate::store::users::User;
+
+/// Within this time the same client gets the same answer again: two tabs that refresh at once.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What a successful sign-in or refresh hands out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Pair {
+    pub access: String,
+    pub refresh: String,
+}
+
+impl From<TokenPair> for Pair {
+    fn from(pair: TokenPair) -> Self {
+        Self { access: pair.access, refresh: pair.refresh }
+    }
+}
+
+/// Signs in with a password.
+pub async fn sign_in(
+    app: &App,
+    username: &str,
+    password: &SecretString,
+    client: &Client,
+) -> Result<(Pair, User)> {
+    let now = app.clock.now();
+    let address = client.address.to_string();
+    let subjects = [Subject::Account(username), Subject::Address(&address)];
+    for subject in subjects {
+        let wait = app.state.login_delay(subject, now).await?;
+        if !wait.is_zero() {
+            return Err(ApiError::too_many("too_many_logins", "登录尝试过于频繁，请稍后再试", wait));
+        }
+    }
+    let user = app.store.find_user_by_name(username).await?;
+    let hash = user.as_ref().and_then(|user| user.password_hash.as_deref());
+    let matches = app.passwords.verify(password, hash).await?;
+    let user = match user {
+        Some(user) if matches => user,
+        other => {
+            for subject in subjects {
+                app.state.login_failed(subject, now).await?;
+            }
+            return Err(refuse_sign_in(other.as_ref()));
+        }
+    };
+    app.state.login_succeeded(Subject::Account(username)).await?;
+    if !user.is_active {
+        return Err(ApiError::forbidden("account_disabled", "账号已被禁用"));
+    }
+    strengthen(app, &user, password).await;
+    begin(app, user).await
+}
+
+/// The contract tells a person without a password which way to take.
+fn refuse_sign_in(user: Option<&User>) -> ApiError {
+    let message = match user {
+        Some(User { password_hash: None, .. }) => "该账号未设置密码,请使用 OAuth 登录",
+        _ => "用户名或密码错误",
+    };
+    ApiError::new(axum::http::StatusCode::UNAUTHORIZED, "invalid_credentials", message)
+}
+
+/// Replaces a hash of too little cost, now that the password is at hand. Failing is no reason to refuse.
+async fn strengthen(app: &App, user: &User, password: &SecretString) {
+    let Some(old) = user.password_hash.as_deref().filter(|hash| passwords::is_weak(hash)) else { return };
+    let replaced = async {
+        let new = app.passwords.hash(password).await?;
+        app.store.rehash_password(user.id, old, &new).await?;
+        Ok::<_, ApiError>(())
+    };
+    if let Err(error) = replaced.await {
+        tracing::warn!(user = user.id.0, ?error, "a weak password hash could not be replaced");
+    }
+}
+
+/// Begins a session for a person whose identity is proven.
+pub async fn begin(app: &App, mut user: User) -> Result<(Pair, User)> {
+    let now = app.clock.now();
+    app.store.touch_login(user.id, now).await?;
+    user.last_login_at = Some(now);
+    let sid = Uuid::new_v4().to_string();
+    let pair = app.tokens.issue(&user, &sid, now).map_err(ApiError::internal)?;
+    let record = record(&user, &sid, now);
+    app.state.begin_session(&new_refresh(app, &pair, &record, &sid)).await?;
+    Ok((pair.into(), user))
+}
+
+fn record(user: &User, sid: &str, now: Timestamp) -> RefreshRecord {
+    RefreshRecord {
+        user_id: user.id,
+        username: user.username.clone(),
+        created_at: naive_utc(now),
+        sid: Some(sid.to_owned()),
+    }
+}
+
+fn new_refresh<'a>(
+    app: &App,
+    pair: &'a TokenPair,
+    record: &'a RefreshRecord,
+    sid: &'a str,
+) -> NewRefresh<'a> {
+    NewRefresh { jti: &pair.refresh_jti, record, sid, life: app.tokens.refresh_life() }
+}
+
+/// AntiHub's refresh tokens name no session: each begins one that is called like the token.
+fn session_of(claims: &Claims) -> &str {
+    claims.sid.as_deref().unwrap_or(&claims.jti)
+}
+
+fn revoked() -> ApiError {
+    ApiError::unauthorized("invalid_refresh_token", "Refresh Token 无效或已被撤销")
+}
+
+/// Exchanges a refresh token for a new pair; a token that was used before ends its whole session.
+pub async fn refresh(app: &App, token: &str, client: &Client) -> Result<Pair> {
+    let now = app.clock.now();
+    let claims = app.tokens.verify(token, TokenKind::Refresh, now).map_err(|error| match error {
+        TokenError::Expired => {
+            ApiError::unauthorized("refresh_token_expired", "Refresh Token 已过期，请重新登录")
+        }
+        TokenError::Invalid => revoked(),
+    })?;
+    let user = living_owner(app, &claims).await?;
+    let sid = session_of(&claims);
+    let pair = app.tokens.issue(&user, sid, now).map_err(ApiError::internal)?;
+    let record = record(&user, sid, now);
+    let new = new_refresh(app, &pair, &record, sid);
+    let answer = Pair { access: pair.access.clone(), refresh: pair.refresh.clone() };
+    let text = serde_json::to_string(&answer).map_err(ApiError::internal)?;
+    let used = UsedRefresh {
+        sid: sid.to_owned(),
+        used_at_micros: now.micros(),
+        client: client.fingerprint(),
+        answer: app.vault.encrypt(&text),
+    };
+    match app.state.rotate_refresh(&claims.jti, &new, &used).await? {
+        Rotation::Rotated => Ok(answer),
+        Rotation::AlreadyUsed(earlier) => used_again(app, &user, &earlier, client, now).await,
+        Rotation::Unknown => Err(revoked()),
+    }
+}
+
+async fn living_owner(app: &App, claims: &Claims) -> Result<User> {
+    let user = match claims.user_id() {
+        Some(id) => app.store.find_user(id).await?,
+        None => None,
+    };
+    let user = user
+        .ok_or_else(|| ApiError::new(axum::http::StatusCode::UNAUTHORIZED, "user_not_found", "用户不存在"))?;
+    if !user.is_active {
+        return Err(ApiError::forbidden("account_disabled", "账号已被禁用"));
+    }
+    if user.token_generation != claims.generation() {
+        return Err(revoked());
+    }
+    Ok(user)
+}
+
+async fn used_again(
+    app: &App,
+    user: &User,
+    earlier: &UsedRefresh,
+    client: &Client,
+    now: Timestamp,
+) -> Result<Pair> {
+    let age = now.since(Timestamp::from_micros(earlier.used_at_micros));
+    if age <= GRACE && earlier.client == client.fingerprint() {
+        let text = app.vault.decrypt(&earlier.answer).map_err(ApiError::internal)?;
+        return serde_json::from_str(text.expose_secret()).map_err(ApiError::internal);
+    }
+    app.state.end_session(&earlier.sid, app.tokens.refresh_life()).await?;
+    tracing::warn!(
+        event = "refresh_token_reuse", user = user.id.0, address = %client.address, session = earlier.sid,
+        "a refresh token was used a second time; its session is ended"
+    );
+    Err(revoked())
+}
+
+/// Ends the session of this access token, and that of the refresh token when it is the same person's.
+pub async fn sign_out(app: &App, member: &Member, refresh_token: Option<&str>) -> Result<()> {
+    let now = app.clock.now();
+    let life = app.tokens.refresh_life();
+    match &member.claims.sid {
+        Some(sid) => app.state.end_session(sid, life).await?,
+        None => app.state.blacklist_access(&member.claims.jti, member.claims.remaining(now)).await?,
+    }
+    let claims = refresh_token.and_then(|token| app.tokens.verify(token, TokenKind::Refresh, now).ok());
+    if let Some(claims) = claims.filter(|claims| claims.user_id() == Some(member.user.id)) {
+        app.state.end_session(session_of(&claims), life).await?;
+        app.state.remove_refresh(&claims.jti).await?;
+    }
+    Ok(())
+}
+
+/// Ends every session of a person on every instance at once.
+pub async fn sign_out_everywhere(app: &App, user: &User) -> Result<()> {
+    app.store.next_token_generation(user.id).await?;
+    app.state.end_all_sessions(user.id).await?;
+    app.state.publish(Invalidation::User(user.id)).await;
+    Ok(())
+}

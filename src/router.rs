@@ -1,0 +1,85 @@
+//! Every route and every layer, from the outside in: request id and log, errors in the dialect of the path, panics,
+//! CORS, then the routes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Redirect, Response};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+use crate::error::{self, ApiError};
+use crate::{api, openapi, request_log};
+
+/// The routes with their description.
+pub fn described() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(openapi::base()).merge(api::routes())
+}
+
+/// The whole service.
+pub fn router(app: Arc<App>) -> Router {
+    let (mut routes, document) = described().split_for_parts();
+    if app.config.serves_docs() {
+        routes = routes.merge(openapi::pages(document));
+    }
+    let header = |name: HeaderName, value: &'static str| {
+        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+    };
+    routes
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(error::wrong_method)
+        .layer(cors(&app))
+        .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
+        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(header::REFERRER_POLICY, "no-referrer"))
+        .layer(header(header::CACHE_CONTROL, "no-store"))
+        .layer(middleware::from_fn(in_dialect))
+        .layer(middleware::from_fn(request_log::log))
+        .with_state(app)
+}
+
+/// Writes errors in the dialect of the path.
+async fn in_dialect(request: Request, next: Next) -> Response {
+    let dialect = error::dialect_of(request.uri().path());
+    error::render(dialect, next.run(request).await)
+}
+
+/// 404, or the way to the path without a trailing slash, which the original's framework showed.
+async fn unknown_path(request: Request) -> Response {
+    let path = request.uri().path();
+    match path.strip_suffix('/').filter(|path| path.starts_with("/api/") || path.starts_with("/v1")) {
+        Some(trimmed) => {
+            let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+            Redirect::temporary(&format!("{trimmed}{query}")).into_response()
+        }
+        None => error::unknown_path().await.into_response(),
+    }
+}
+
+/// Browsers of the listed origins may call with credentials; `*` lets every origin call without.
+fn cors(app: &App) -> CorsLayer {
+    let origins = &app.config.http.cors_origins;
+    let layer = CorsLayer::new()
+        .allow_methods(AllowMethods::list([
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+            Method::OPTIONS,
+        ]))
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([HeaderName::from_static("x-request-id"), header::RETRY_AFTER])
+        .max_age(std::time::Duration::from_secs(600));
+    if origins.iter().any(|origin| origin == "*") {
+        return layer.allow_origin(AllowOrigin::any());
+    }
+    let listed: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    layer.allow_origin(AllowOrigin::list(listed)).allow_credentials(true)
+}
