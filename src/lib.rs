@@ -8,6 +8,7 @@
 //! | [`api`] | what people and the console call |
 //! | `gateway` | the model endpoints: call, admission, selection, upstream, relay, ledger |
 //! | [`store`], [`state`] | SQL; shared volatile state |
+//! | [`providers`] | addresses of providers, and which of them shared accounts may use |
 //! | [`app`], [`tasks`], [`clock`], [`ids`] | what holds it together |
 //!
 //! Arrows go one way: `api` and `gateway` use `auth`, which uses `store` and `state`. The pure crates `millpond_wire`
@@ -21,6 +22,7 @@ pub mod config;
 pub mod error;
 pub mod ids;
 pub mod openapi;
+pub mod providers;
 pub mod request_log;
 pub mod router;
 pub mod server;

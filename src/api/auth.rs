@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
-use serde::{Deserialize, Serialize};
+use axum::extract::State;
+use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::input::{Body, MemberOptionalBody, query_missing};
+use super::input::{Body, MemberOptionalBody, QueryMap, query_missing};
 use crate::app::App;
 use crate::auth::extract::{Client, Member};
 use crate::auth::sessions;
@@ -178,11 +178,6 @@ async fn me(member: Member) -> Json<UserView> {
     Json(UserView::from(&*member.user))
 }
 
-#[derive(Deserialize)]
-struct NameQuery {
-    username: Option<String>,
-}
-
 /// Whether a name is taken.
 #[derive(Debug, Serialize, ToSchema)]
 struct NameAnswer {
@@ -198,9 +193,9 @@ struct NameAnswer {
 async fn check_username(
     State(app): State<Arc<App>>,
     client: Client,
-    Query(query): Query<NameQuery>,
+    query: QueryMap,
 ) -> Result<Json<NameAnswer>> {
-    let username = query.username.ok_or_else(|| query_missing("username"))?;
+    let username = query.given("username").ok_or_else(|| query_missing("username"))?.to_owned();
     limit_questions(&app, &client).await?;
     // No name has a NUL, and PostgreSQL refuses to look for one.
     let exists = !username.contains('\0') && app.store.find_user_by_name(&username).await?.is_some();

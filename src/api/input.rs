@@ -3,11 +3,13 @@
 //!
 //! The syntax of a body is checked before the caller is known, its members after.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
@@ -313,6 +315,45 @@ fn integer(value: &Value) -> Option<i64> {
         Value::String(text) => text.trim().parse().ok(),
         Value::Bool(truth) => Some(i64::from(*truth)),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// One segment of the path, decoded. What is no text is the name of nothing.
+#[derive(Debug)]
+pub struct Segment(pub String);
+
+impl FromRequestParts<Arc<App>> for Segment {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let segment = Path::<String>::from_request_parts(parts, app).await.ok().map(|Path(text)| text);
+        let text = segment.filter(|text| !text.contains('\0'));
+        text.map(Self).ok_or_else(|| ApiError::not_found("Not Found"))
+    }
+}
+
+/// The members of the query; of several with one name the last counts, and an empty one is absent.
+#[derive(Debug)]
+pub struct QueryMap(HashMap<String, String>);
+
+impl QueryMap {
+    /// The member's value, unless it is empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.given(name).filter(|value| !value.is_empty())
+    }
+
+    /// The member's value, empty or not.
+    pub fn given(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for QueryMap {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self> {
+        let query = parts.uri.query().unwrap_or_default();
+        Ok(Self(url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()))
     }
 }
 

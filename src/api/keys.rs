@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::Done;
-use super::input::{MemberBody, Object, path_id};
+use super::input::{MemberBody, Object, Segment, path_id};
 use crate::app::App;
 use crate::auth::extract::Member;
 use crate::auth::keys::{self, KeyHash};
@@ -168,7 +168,7 @@ async fn list(State(app): State<Arc<App>>, member: Member) -> Result<Json<Vec<Ke
 /// One of my keys, in full.
 #[utoipa::path(get, path = "/api/api-keys/{key_id}", tag = "keys", params(("key_id" = i32, Path)),
     security(("access_token" = [])), responses((status = 200, body = Key), (status = 404, body = ErrorBody)))]
-async fn get(State(app): State<Arc<App>>, member: Member, Path(id): Path<String>) -> Result<Json<Key>> {
+async fn get(State(app): State<Arc<App>>, member: Member, Segment(id): Segment) -> Result<Json<Key>> {
     let id = KeyId(path_id("key_id", &id)?);
     let row = app.store.find_api_key(member.user.id, id).await?;
     view(&app, row.ok_or_else(|| ApiError::not_found("API密钥不存在"))?)
@@ -187,7 +187,7 @@ struct KeyStatus {
     responses((status = 200, body = Key), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn set_status(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     MemberBody(member, mut body): MemberBody,
 ) -> Result<Json<Key>> {
     let id = KeyId(path_id("key_id", &id)?);
@@ -213,7 +213,7 @@ struct KeyName {
     responses((status = 200, body = Key), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn rename(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     MemberBody(member, mut body): MemberBody,
 ) -> Result<Json<Key>> {
     let id = KeyId(path_id("key_id", &id)?);
@@ -226,7 +226,7 @@ async fn rename(
 /// Delete one of my keys. It is refused on every instance within a second.
 #[utoipa::path(delete, path = "/api/api-keys/{key_id}", tag = "keys", params(("key_id" = i32, Path)),
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 404, body = ErrorBody)))]
-async fn delete(State(app): State<Arc<App>>, member: Member, Path(id): Path<String>) -> Result<Json<Done>> {
+async fn delete(State(app): State<Arc<App>>, member: Member, Segment(id): Segment) -> Result<Json<Done>> {
     let id = KeyId(path_id("key_id", &id)?);
     let hash = app.store.delete_api_key(member.user.id, id).await?;
     let hash = hash.ok_or_else(|| ApiError::not_found("API密钥不存在或无权删除"))?;

@@ -2,10 +2,12 @@
 //!
 //! The model endpoints are not here but in `gateway`.
 
+pub mod accounts;
 pub mod auth;
 pub mod health;
 pub mod input;
 pub mod keys;
+pub mod usage;
 
 use std::sync::Arc;
 
@@ -15,5 +17,10 @@ use crate::app::App;
 
 /// Every route of this room.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().merge(auth::routes()).merge(keys::routes()).merge(health::routes())
+    OpenApiRouter::new()
+        .merge(auth::routes())
+        .merge(keys::routes())
+        .merge(accounts::routes())
+        .merge(usage::routes())
+        .merge(health::routes())
 }
