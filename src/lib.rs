@@ -2,11 +2,11 @@
 //!
 //! | room | what happens there |
 //! | --- | --- |
-//! | [`config`] | what the operator says |
+//! | [`config`], [`cli`] | what the operator says |
 //! | [`server`], [`router`], [`request_log`], [`error`], [`openapi`] | the edge: connections, routes, errors, documents |
 //! | [`auth`] | who calls |
 //! | [`api`] | what people and the console call |
-//! | `gateway` | the model endpoints: call, admission, selection, upstream, relay, ledger |
+//! | [`gateway`] | the model endpoints: call, admission, selection, upstream, relay, ledger |
 //! | [`store`], [`state`] | SQL; shared volatile state |
 //! | [`providers`] | addresses of providers, and which of them shared accounts may use |
 //! | [`app`], [`tasks`], [`clock`], [`ids`] | what holds it together |
@@ -17,9 +17,11 @@
 pub mod api;
 pub mod app;
 pub mod auth;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod gateway;
 pub mod ids;
 pub mod openapi;
 pub mod providers;

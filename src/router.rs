@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 use crate::error::{self, ApiError};
-use crate::{api, openapi, request_log};
+use crate::{api, gateway, openapi, request_log};
 
 /// The routes with their description.
 pub fn described() -> OpenApiRouter<Arc<App>> {
@@ -32,6 +32,7 @@ pub fn router(app: Arc<App>) -> Router {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
     routes
+        .merge(gateway::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(error::wrong_method)
         .layer(cors(&app))
