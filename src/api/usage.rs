@@ -102,8 +102,8 @@ struct Sums {
     output_tokens: i64,
     cached_tokens: i64,
     reasoning_tokens: i64,
-    /// Millionths of a US dollar over the calls whose price is known.
-    cost_micro_usd: i64,
+    /// Millionths of a US dollar over the calls whose price is known; null when none is.
+    cost_micro_usd: Option<i64>,
     /// Reference units taken from the pool quota.
     quota_consumed: f64,
     /// Calls by how they ended: `ok`, `client_closed`, `upstream_error`, `rejected`.
@@ -118,7 +118,9 @@ impl Sums {
         self.output_tokens += row.output_tokens;
         self.cached_tokens += row.cached_tokens;
         self.reasoning_tokens += row.reasoning_tokens;
-        self.cost_micro_usd += row.cost_micro_usd;
+        if let Some(cost) = row.cost_micro_usd {
+            *self.cost_micro_usd.get_or_insert(0) += cost;
+        }
         self.quota_consumed += row.quota_millionths as f64 / 1e6;
         *self.outcomes.entry(row.outcome.clone()).or_default() += row.calls;
     }

@@ -16,7 +16,7 @@ impl Store {
                 sqlx::migrate!("migrations/postgres").run(pool).await?;
                 sqlx::query(HASH_CLEAR_KEYS).execute(pool).await?;
             }
-            Db::Sqlite(pool) => sqlx::migrate!("migrations/sqlite").run(pool).await?,
+            Db::Sqlite(pool) => migrate_sqlite(pool).await?,
         }
         Ok(())
     }
@@ -26,4 +26,20 @@ impl Store {
         let sql = "select cast(version as bigint) from _sqlx_migrations order by version";
         Ok(on_db!(&self.db, db => sqlx::query_scalar(sql).fetch_all(db).await)?)
     }
+}
+
+/// SQLite's runner takes no lock: of a server and a command that start together on an empty directory one may find the
+/// other's half of the work, and finds it done when it looks again.
+async fn migrate_sqlite(pool: &sqlx::SqlitePool) -> Result<()> {
+    const ATTEMPTS: u32 = 20;
+    const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+    let migrations = sqlx::migrate!("migrations/sqlite");
+    for _ in 1..ATTEMPTS {
+        match migrations.run(pool).await {
+            Ok(()) => return Ok(()),
+            Err(error) => tracing::debug!(%error, "trying the migration again"),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(migrations.run(pool).await?)
 }

@@ -123,7 +123,8 @@ pub struct UsageSums {
     pub output_tokens: i64,
     pub cached_tokens: i64,
     pub reasoning_tokens: i64,
-    pub cost_micro_usd: i64,
+    /// `None` when no call of the bucket has a known price.
+    pub cost_micro_usd: Option<i64>,
     pub quota_millionths: i64,
 }
 
@@ -137,16 +138,16 @@ macro_rules! columns {
 
 statements! {
     LIST = concat!("select ", columns!(), " from usage_logs
-            where user_id = $1 and ($2 is null or created_at >= $2) and ($3 is null or created_at < $3)
-              and ($4 is null or api_key_id = $4) and ($5 is null or model_name = $5)
-              and ($6 is null or created_at < $6 or (created_at = $6 and id < $7))
+            where user_id = $1 and (created_at >= $2 or $2 is null) and (created_at < $3 or $3 is null)
+              and (api_key_id = $4 or $4 is null) and (model_name = $5 or $5 is null)
+              and (created_at < $6 or (created_at = $6 and id < $7) or $6 is null)
             order by created_at desc, id desc limit $8");
     SUMS = "select day, model_name, api_key_id, coalesce(outcome, 'ok') as outcome, cast(count(*) as bigint) as calls,
                    cast(coalesce(sum(input_tokens), 0) as bigint) as input_tokens,
                    cast(coalesce(sum(output_tokens), 0) as bigint) as output_tokens,
                    cast(coalesce(sum(cached_tokens), 0) as bigint) as cached_tokens,
                    cast(coalesce(sum(reasoning_tokens), 0) as bigint) as reasoning_tokens,
-                   cast(coalesce(sum(cost_micro_usd), 0) as bigint) as cost_micro_usd,
+                   cast(sum(cost_micro_usd) as bigint) as cost_micro_usd,
                    cast(coalesce(sum(quota_millionths), 0) as bigint) as quota_millionths
             from usage_logs
             where user_id = $1 and created_at >= $2 and created_at < $3 and day is not null

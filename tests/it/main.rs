@@ -1,0 +1,15 @@
+//! Millpond through its front door: a real server on a real port, in both shapes.
+//!
+//! Every test made by `both_shapes!` runs on SQLite alone and on PostgreSQL with Redis. The clustered half needs
+//! TEST_DATABASE_URL and `redis-server`, which `scripts/test` provides.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on has failed")]
+
+mod auth;
+mod gateway;
+mod harness;
+mod input;
+mod keys;
+mod process;
+mod provider;
+mod store;
