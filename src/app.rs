@@ -9,6 +9,7 @@ use crate::auth::tokens::Tokens;
 use crate::auth::vault::Vault;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::gateway::{Gateway, GatewayError};
 use crate::state::{State, StateError};
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
@@ -28,6 +29,7 @@ pub struct App {
     pub passwords: Passwords,
     pub vault: Vault,
     pub callers: Callers,
+    pub gateway: Gateway,
 }
 
 /// Why the program can't start.
@@ -39,6 +41,9 @@ pub enum StartError {
     /// The shared state can't be opened.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The model endpoints can't be opened.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
     /// The encryption key is no Fernet key.
     #[error("PLUGIN_API_ENCRYPTION_KEY must be 32 bytes in URL-safe base64 (44 characters)")]
     EncryptionKey,
@@ -58,7 +63,8 @@ impl App {
         let tokens = Tokens::new(&config.tokens);
         let callers = Callers::new(tokens.clone(), clock.clone(), store.clone(), state.clone());
         let passwords = Passwords::default();
-        Ok(Arc::new(Self { config, clock, store, state, tasks, tokens, passwords, vault, callers }))
+        let gateway = Gateway::start(&config, &clock, &store, &state, &vault, &tasks).await?;
+        Ok(Arc::new(Self { config, clock, store, state, tasks, tokens, passwords, vault, callers, gateway }))
     }
 
     /// Ends the background tasks, what they hold is written first, then closes the database.

@@ -6,7 +6,7 @@
 //! | [`server`], [`router`], [`request_log`], [`error`], [`openapi`] | the edge: connections, routes, errors, documents |
 //! | [`auth`] | who calls |
 //! | [`api`] | what people and the console call |
-//! | `gateway` | the model endpoints: call, admission, selection, upstream, relay, ledger |
+//! | [`gateway`] | the model endpoints: call, admission, selection, upstream, relay, ledger |
 //! | [`store`], [`state`] | SQL; shared volatile state |
 //! | [`providers`] | addresses of providers, and which of them shared accounts may use |
 //! | [`app`], [`tasks`], [`clock`], [`ids`] | what holds it together |
@@ -20,6 +20,7 @@ pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod gateway;
 pub mod ids;
 pub mod openapi;
 pub mod providers;

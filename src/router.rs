@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 use crate::error::{self, ApiError};
-use crate::{api, openapi, request_log};
+use crate::{api, gateway, openapi, request_log};
 
 /// The routes with their description.
 pub fn described() -> OpenApiRouter<Arc<App>> {
@@ -28,6 +28,7 @@ pub fn router(app: Arc<App>) -> Router {
     if app.config.serves_docs() {
         routes = routes.merge(openapi::pages(document));
     }
+    routes = routes.merge(gateway::routes());
     let header = |name: HeaderName, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };

@@ -136,7 +136,11 @@ mod tests {
         assert_eq!(quota.max_quota(), Units(2_000_000));
         assert_eq!(quota.unshare(&id("a"), Moment(0)), Units(-1_960_000));
         assert_eq!((quota.quota(), quota.max_quota()), (Units::ZERO, Units::ZERO));
-        assert_eq!(quota.unshare(&id("a"), Moment(0)), Units::ZERO, "deleting what is disabled takes nothing twice");
+        assert_eq!(
+            quota.unshare(&id("a"), Moment(0)),
+            Units::ZERO,
+            "deleting what is disabled takes nothing twice"
+        );
     }
 
     #[test]
@@ -157,7 +161,13 @@ mod tests {
         quota.share(&id("a"), ONE, ONE, Moment(0));
         spend(&mut quota, 1_700_000, Moment(0));
         for name in ["b", "c", "d"] {
-            let before = if name == "b" { "a" } else if name == "c" { "b" } else { "c" };
+            let before = if name == "b" {
+                "a"
+            } else if name == "c" {
+                "b"
+            } else {
+                "c"
+            };
             quota.unshare(&id(before), Moment(0));
             quota.share(&id(name), ONE, ONE, Moment(0));
         }

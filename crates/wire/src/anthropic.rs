@@ -33,8 +33,7 @@ impl<'a> AnthropicHead<'a> {
     /// Reads the head of `POST /v1/messages`, where `max_tokens` is required and at least 1.
     pub fn parse(body: &'a [u8]) -> Result<Self, RequestError> {
         let (mut head, max_tokens) = Self::read(body)?;
-        head.max_tokens =
-            given(max_tokens).ok_or_else(|| RequestError::missing("max_tokens"))?.integer(1)?;
+        head.max_tokens = given(max_tokens).ok_or_else(|| RequestError::missing("max_tokens"))?.integer(1)?;
         Ok(head)
     }
 

@@ -95,7 +95,9 @@ impl ErrorKind {
     /// Anthropic's `error.type` (docs.anthropic.com, "Errors").
     fn anthropic_type(self) -> &'static str {
         match self {
-            Self::InvalidRequest | Self::MethodNotAllowed | Self::UnsupportedMediaType => "invalid_request_error",
+            Self::InvalidRequest | Self::MethodNotAllowed | Self::UnsupportedMediaType => {
+                "invalid_request_error"
+            }
             Self::Authentication => "authentication_error",
             Self::Permission => "permission_error",
             Self::NotFound => "not_found_error",

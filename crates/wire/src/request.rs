@@ -196,7 +196,8 @@ impl<'a> Field<'a> {
     }
 
     fn too_small(self, least: u64) -> RequestError {
-        let message = format!("Invalid '{}': integer below minimum value, expected at least {least}.", self.name);
+        let message =
+            format!("Invalid '{}': integer below minimum value, expected at least {least}.", self.name);
         RequestError::new("integer_below_min_value", self.name, message)
     }
 
@@ -236,7 +237,8 @@ pub(crate) fn model<'a>(field: Option<Field<'a>>) -> Result<(Cow<'a, str>, Field
         return Err(RequestError::missing("model"));
     }
     if name.len() > MAX_MODEL_BYTES {
-        let message = format!("Invalid 'model': string too long, at most {MAX_MODEL_BYTES} bytes are allowed.");
+        let message =
+            format!("Invalid 'model': string too long, at most {MAX_MODEL_BYTES} bytes are allowed.");
         return Err(RequestError::new("string_above_max_length", "model", message));
     }
     if name.chars().any(char::is_control) {

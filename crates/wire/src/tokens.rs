@@ -41,7 +41,9 @@ pub fn upper_bound_tokens(bytes: usize) -> u64 {
 
 fn tokenizer(model: &str) -> &'static CoreBPE {
     let name = model.rsplit('/').next().unwrap_or(model);
-    let older = name.starts_with("gpt-3.5") || name == "gpt-4" || ["gpt-4-", "gpt-4_"].iter().any(|p| name.starts_with(p));
+    let older = name.starts_with("gpt-3.5")
+        || name == "gpt-4"
+        || ["gpt-4-", "gpt-4_"].iter().any(|p| name.starts_with(p));
     if older { cl100k_base_singleton() } else { o200k_base_singleton() }
 }
 
@@ -139,9 +141,28 @@ impl Prompt {
 /// Everything is prose but what only identifies, classifies, or carries bytes.
 fn is_prose(dialect: Dialect, key: &[u8]) -> bool {
     let technical: &[&[u8]] = &[
-        b"type", b"role", b"id", b"tool_call_id", b"tool_use_id", b"url", b"data", b"media_type", b"mimeType",
-        b"mime_type", b"fileUri", b"file_uri", b"file_id", b"file_data", b"detail", b"format", b"signature",
-        b"thoughtSignature", b"thought_signature", b"image_url", b"encrypted_content", b"ttl",
+        b"type",
+        b"role",
+        b"id",
+        b"tool_call_id",
+        b"tool_use_id",
+        b"url",
+        b"data",
+        b"media_type",
+        b"mimeType",
+        b"mime_type",
+        b"fileUri",
+        b"file_uri",
+        b"file_id",
+        b"file_data",
+        b"detail",
+        b"format",
+        b"signature",
+        b"thoughtSignature",
+        b"thought_signature",
+        b"image_url",
+        b"encrypted_content",
+        b"ttl",
     ];
     let _ = dialect;
     !technical.contains(&key)

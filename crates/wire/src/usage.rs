@@ -182,7 +182,8 @@ mod tests {
         assert_eq!(Usage::from_body(Dialect::OpenAi, reasoning_apart), usage(5, 12, 0, 10));
         let embeddings = br#"{"object":"list","data":[],"usage":{"prompt_tokens":8,"total_tokens":8}}"#;
         assert_eq!(Usage::from_body(Dialect::OpenAi, embeddings), usage(8, 0, 0, 0));
-        let responses = br#"{"usage":{"input_tokens":9,"input_tokens_details":{"cached_tokens":1},"output_tokens":7}}"#;
+        let responses =
+            br#"{"usage":{"input_tokens":9,"input_tokens_details":{"cached_tokens":1},"output_tokens":7}}"#;
         assert_eq!(Usage::from_body(Dialect::OpenAi, responses), usage(9, 7, 1, 0));
     }
 
@@ -204,11 +205,14 @@ mod tests {
 
     #[test]
     fn nonsense_is_tolerated() {
-        let huge = br#"{"usage":{"prompt_tokens":1e999999,"completion_tokens":-5,"prompt_tokens_details":null}}"#;
+        let huge =
+            br#"{"usage":{"prompt_tokens":1e999999,"completion_tokens":-5,"prompt_tokens_details":null}}"#;
         assert_eq!(Usage::from_body(Dialect::OpenAi, huge), usage(MAX_TOKENS, 0, 0, 0));
         let digits = format!("{{\"usage\":{{\"prompt_tokens\":{}}}}}", "9".repeat(400));
         assert_eq!(Usage::from_body(Dialect::OpenAi, digits.as_bytes()), usage(MAX_TOKENS, 0, 0, 0));
-        for nothing in ["", "null", "{", r#"{"usage":null}"#, r#"{"usage":{"prompt_tokens":"3"}}"#, r#"{"usage":{}}"#] {
+        for nothing in
+            ["", "null", "{", r#"{"usage":null}"#, r#"{"usage":{"prompt_tokens":"3"}}"#, r#"{"usage":{}}"#]
+        {
             assert_eq!(Usage::from_body(Dialect::OpenAi, nothing.as_bytes()), None, "{nothing}");
         }
     }

@@ -188,7 +188,8 @@ impl<'a> Search<'a, '_> {
         for (_, tier) in group {
             let start = (conversation, 0);
             let around = tier.ring.range(start..).chain(tier.ring.range(..start));
-            let usable = around.take(RING_STEPS).filter_map(|&(_, number)| Some((number, self.usable(number)?)));
+            let usable =
+                around.take(RING_STEPS).filter_map(|&(_, number)| Some((number, self.usable(number)?)));
             for (number, entry) in usable.take(RING_CANDIDATES) {
                 let distance = self.distance(entry, conversation);
                 if best.is_none_or(|(least, ..)| distance < least) {

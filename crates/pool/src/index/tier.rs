@@ -80,7 +80,10 @@ impl Bag {
     pub(super) fn is_open(&self, position: usize, model: &str) -> bool {
         let (word, bit) = (position / 64, 1 << (position % 64));
         self.open[word].load(Ordering::Relaxed) & bit != 0
-            && !self.masks.iter().any(|mask| mask.blocked[word] & bit != 0 && glob_matches(&mask.pattern, model))
+            && !self
+                .masks
+                .iter()
+                .any(|mask| mask.blocked[word] & bit != 0 && glob_matches(&mask.pattern, model))
     }
 
     pub(super) fn set_open(&self, position: usize, open: bool) {
@@ -93,7 +96,11 @@ impl Bag {
     }
 
     /// Blocks a member for exactly the models that these patterns name.
-    pub(super) fn set_blocks<'a>(&mut self, position: usize, patterns: impl Iterator<Item = &'a str> + Clone) {
+    pub(super) fn set_blocks<'a>(
+        &mut self,
+        position: usize,
+        patterns: impl Iterator<Item = &'a str> + Clone,
+    ) {
         let (word, bit) = (position / 64, 1_u64 << (position % 64));
         for mask in &mut self.masks {
             mask.count -= usize::from(mask.blocked[word] & bit != 0);

@@ -134,7 +134,10 @@ pub(crate) fn metadata_user_id(metadata: Option<Field<'_>>) -> Result<Option<Cow
 }
 
 /// Whether usage is asked for, and the edit that asks for it where it is not.
-fn read_stream_options(body: &[u8], options: Option<Field<'_>>) -> Result<(bool, Option<Edit>), RequestError> {
+fn read_stream_options(
+    body: &[u8],
+    options: Option<Field<'_>>,
+) -> Result<(bool, Option<Edit>), RequestError> {
     let Some(options) = options else {
         let end = body.trim_ascii_end().len().saturating_sub(1);
         return Ok((false, Some((end..end, br#","stream_options":{"include_usage":true}"#.to_vec()))));
@@ -145,7 +148,9 @@ fn read_stream_options(body: &[u8], options: Option<Field<'_>>) -> Result<(bool,
     }
     let [include_usage] = options.pick(["include_usage"])?;
     if let Some(field) = include_usage {
-        if given(include_usage).map_or(Ok(false), |field| field.named("stream_options.include_usage").bool())? {
+        if given(include_usage)
+            .map_or(Ok(false), |field| field.named("stream_options.include_usage").bool())?
+        {
             return Ok((true, None));
         }
         return Ok((false, Some((field.range_in(body), b"true".to_vec()))));

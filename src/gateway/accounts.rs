@@ -1,0 +1,180 @@
+//! Accounts as the gateway uses them: made once of a stored row, the credential decrypted and ready to send.
+//!
+//! A row that can't be used (unreadable, other provider, asking for a proxy that this version does not speak) is left out
+//! with a line in the log; it must never be called in another way than its owner asked for.
+
+use std::collections::BTreeMap;
+
+use axum::http::{HeaderValue, Uri};
+use millpond_pool::account::{Account, AccountId as PoolId, MemberId, Provider, Share};
+use millpond_pool::pattern::Pattern;
+use millpond_pool::units::{LimitUnit, Reference, Units, Window};
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+
+use super::quotas::Group;
+use crate::auth::vault::{Undecryptable, Vault};
+use crate::clock::Timestamp;
+use crate::config::UpstreamConfig;
+use crate::ids::{AccountId, UserId};
+use crate::providers::{self, BaseUrlError};
+use crate::store::accounts::AccountRow;
+
+/// Why a stored account can't serve.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unusable {
+    #[error(transparent)]
+    Credential(#[from] Undecryptable),
+    #[error("the credential can't stand in a header")]
+    CredentialBytes,
+    #[error(transparent)]
+    BaseUrl(#[from] BaseUrlError),
+    #[error("the address is no URI: {0}")]
+    Uri(#[from] axum::http::uri::InvalidUri),
+    #[error("a list is not readable: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("this version has no accounts of provider {0:?}")]
+    Provider(String),
+    #[error("this version has no outbound proxies")]
+    Proxy,
+}
+
+/// How much of some models an account gives in a window.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Allowance {
+    models: Vec<Pattern>,
+    limit: i64,
+    pub(super) unit: LimitUnit,
+    window: Window,
+}
+
+/// One account that may serve calls.
+pub(super) struct Serving {
+    pub(super) id: AccountId,
+    pub(super) owner: UserId,
+    /// Whether others may use it: its owner shares it, and it points where shared accounts may.
+    pub(super) shared: bool,
+    pub(super) chat_url: Uri,
+    pub(super) models_url: Uri,
+    /// The credential as it is sent. Marked sensitive, so that nothing prints it.
+    pub(super) authorization: HeaderValue,
+    /// Public names that it serves; `None` is whatever the provider has.
+    pub(super) models: Option<Vec<String>>,
+    pub(super) aliases: BTreeMap<String, String>,
+    pub(super) created_at: Timestamp,
+    pub(super) updated_at: Timestamp,
+    allowances: Vec<Allowance>,
+    priority: i32,
+    weight: i32,
+    max_concurrency: Option<i32>,
+}
+
+/// Makes accounts of rows.
+pub(super) struct Loader {
+    vault: Vault,
+    config: UpstreamConfig,
+}
+
+impl Loader {
+    pub(super) fn new(vault: Vault, config: UpstreamConfig) -> Self {
+        Self { vault, config }
+    }
+
+    pub(super) fn load(&self, row: AccountRow) -> Result<Serving, Unusable> {
+        if row.provider != "openai" {
+            return Err(Unusable::Provider(row.provider));
+        }
+        if row.proxy.is_some() {
+            return Err(Unusable::Proxy);
+        }
+        let base = providers::parse_base_url(row.base_url.as_deref().unwrap_or(providers::OPENAI))?;
+        let prefix = base.as_str().trim_end_matches('/');
+        let credential = self.vault.decrypt(&row.credential)?;
+        let mut authorization = HeaderValue::from_str(&format!("Bearer {}", credential.expose_secret()))
+            .map_err(|_| Unusable::CredentialBytes)?;
+        authorization.set_sensitive(true);
+        Ok(Serving {
+            shared: row.is_shared && providers::may_be_shared(&base, &self.config),
+            chat_url: format!("{prefix}/chat/completions").parse()?,
+            models_url: format!("{prefix}/models").parse()?,
+            authorization,
+            models: read(row.models.as_deref())?,
+            aliases: read(row.aliases.as_deref())?,
+            allowances: read(row.allowances.as_deref())?,
+            id: row.id,
+            owner: row.user_id,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            priority: row.priority,
+            weight: row.weight,
+            max_concurrency: row.max_concurrency,
+        })
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned + Default>(text: Option<&str>) -> serde_json::Result<T> {
+    text.map_or_else(
+        || Ok(T::default()),
+        |text| Ok(serde_json::from_str::<Option<T>>(text)?.unwrap_or_default()),
+    )
+}
+
+impl Serving {
+    /// The same account as selection sees it.
+    pub(super) fn for_selection(&self, reference: &Reference) -> Account {
+        let share = |allowance: &Allowance| Share {
+            models: allowance.models.clone(),
+            capacity: allowance.capacity(reference),
+        };
+        Account {
+            shared: self.shared,
+            models: self.models.as_ref().map(|models| models.iter().map(Pattern::new).collect()),
+            aliases: self.aliases.clone(),
+            priority: self.priority,
+            weight: u32::try_from(self.weight).unwrap_or(1).clamp(1, 1000),
+            max_concurrency: self.max_concurrency.and_then(|limit| u32::try_from(limit).ok()),
+            allowances: self.allowances.iter().map(share).collect(),
+            ..Account::new(self.pool_id(), member(self.owner), Provider::OpenAi)
+        }
+    }
+
+    pub(super) fn pool_id(&self) -> PoolId {
+        PoolId::new(self.id.0.clone())
+    }
+
+    /// What a call of this upstream model is counted in; `None` where the account has no allowance for it.
+    pub(super) fn unit_for(&self, upstream_model: &str) -> Option<LimitUnit> {
+        let covers =
+            |allowance: &&Allowance| allowance.models.iter().any(|pattern| pattern.matches(upstream_model));
+        self.allowances.iter().find(covers).map(|allowance| allowance.unit)
+    }
+
+    /// What the account is worth to its owner in one group of models. Without an allowance it counts as one unit.
+    pub(super) fn worth(&self, group: Group, reference: &Reference) -> Units {
+        let listed = self.models.iter().flatten().map(String::as_str);
+        let mut names = listed.chain(self.aliases.keys().map(String::as_str));
+        if self.models.is_some() && !names.any(|name| group.may_mean(name)) {
+            return Units::ZERO;
+        }
+        let mut meant = self
+            .allowances
+            .iter()
+            .filter(|allowance| allowance.models.iter().any(|pattern| group.may_mean(pattern.as_str())))
+            .peekable();
+        if meant.peek().is_none() {
+            return Units::ONE;
+        }
+        meant.fold(Units::ZERO, |sum, allowance| sum.plus(allowance.capacity(reference)))
+    }
+}
+
+impl Allowance {
+    fn capacity(&self, reference: &Reference) -> Units {
+        reference.capacity(self.limit, self.unit, self.window)
+    }
+}
+
+/// A person as the pool knows them.
+pub(super) fn member(user: UserId) -> MemberId {
+    MemberId(i64::from(user.0))
+}

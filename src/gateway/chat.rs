@@ -1,0 +1,167 @@
+//! `POST /v1/chat/completions`: read what is asked, admit it, try up to two accounts, hand the answer to the relay.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{Response, StatusCode};
+use bytes::Bytes;
+use hyper::body::Incoming;
+use millpond_wire::openai::ChatHead;
+use millpond_wire::{Observed, RequestError};
+
+use super::admission;
+use super::pool::Wanted;
+use super::relay::{self, Patience};
+use super::settlement::{Call, End, Settlement};
+use super::upstream::Failure;
+use crate::api::input;
+use crate::app::App;
+use crate::auth::extract::Caller;
+use crate::error::{ApiError, Result};
+use crate::request_log::RequestId;
+use crate::store::usage::Outcome;
+
+pub(super) const PATH: &str = "/v1/chat/completions";
+/// The first account and one more; after the first byte none.
+const ATTEMPTS: usize = 2;
+
+/// Why a call got no answer, and whose decision that was.
+struct Refusal {
+    error: ApiError,
+    outcome: Outcome,
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self { error, outcome: Outcome::Rejected }
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        let bad_gateway = |code, message| ApiError::new(StatusCode::BAD_GATEWAY, code, message);
+        let error = match &failure {
+            Failure::Timeout => {
+                let message = "The provider did not answer in time.";
+                ApiError::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message)
+            }
+            Failure::Status(StatusCode::TOO_MANY_REQUESTS, _) => {
+                let message = "The provider's rate limit is reached; try again in a moment.";
+                ApiError::too_many("rate_limit_exceeded", message, failure.rest())
+            }
+            Failure::Status(..) => {
+                bad_gateway("upstream_error", "The provider can't serve the call at present.")
+            }
+            Failure::Forbidden | Failure::Broken(_) => {
+                bad_gateway("upstream_unreachable", "The provider can't be reached.")
+            }
+        };
+        Self { error: error.because(failure), outcome: Outcome::UpstreamError }
+    }
+}
+
+fn unreadable(error: RequestError) -> ApiError {
+    let refused = ApiError::bad_request(error.code, error.message);
+    match error.param {
+        Some(param) => refused.param(param),
+        None => refused,
+    }
+}
+
+/// The handler.
+pub(super) async fn complete_chat(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    request: Request,
+) -> Result<Response<Body>> {
+    let (started, created_at) = (Instant::now(), app.clock.now());
+    let (parts, body) = request.into_parts();
+    if !input::is_json(&parts.headers) {
+        return Err(input::unsupported_media_type());
+    }
+    let body = input::read(body, &app).await?;
+    let head = ChatHead::parse(&body).map_err(unreadable)?;
+    let place = app.gateway.ledger.place().ok_or_else(|| {
+        let message = "Too many calls are running at present.";
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message)
+            .retry_after(std::time::Duration::from_secs(1))
+    })?;
+    let call = Call {
+        user: caller.user.id,
+        key: caller.key.as_ref().map(|key| key.id),
+        request_id,
+        model: head.model.clone().into_owned(),
+        stream: head.stream,
+        body: body.clone(),
+        started,
+        created_at,
+    };
+    let mut settlement = Settlement::new(place, call, app.gateway.quotas.reference);
+    let deadline = started + app.config.upstream.deadline;
+    match answer(&app, &caller, &head, &body, &mut settlement, deadline).await {
+        Ok(answer) => {
+            let patience =
+                Patience { idle: app.gateway.upstream.limits().idle_timeout, deadline: deadline.into() };
+            relay::deliver(answer, settlement, head.lacks_usage(), patience).await
+        }
+        Err(Refusal { error, outcome }) => {
+            let end = End { outcome, status: error.status().as_u16(), error_code: Some(error.code()) };
+            relay::recorded(settlement.finish(end, Observed::default())).await?;
+            Err(error)
+        }
+    }
+}
+
+/// A provider's answer to the call, or why there is none.
+async fn answer(
+    app: &App,
+    caller: &Caller,
+    head: &ChatHead<'_>,
+    body: &Bytes,
+    settlement: &mut Settlement,
+    deadline: Instant,
+) -> Result<Response<Incoming>, Refusal> {
+    if let Some(key) = &caller.key {
+        admission::check_key(app, key, &head.model).await?;
+    }
+    app.gateway.pool.fresh().await;
+    let estimate = admission::estimate(app, head, body.len());
+    let conversation = conversation(caller, head);
+    let mut tried = Vec::with_capacity(ATTEMPTS);
+    let mut last: Option<Failure> = None;
+    while tried.len() < ATTEMPTS {
+        let wanted = Wanted { model: &head.model, caller: caller.user.id, conversation, tried: &tried };
+        let Some(reservation) = settlement.reservation() else { break };
+        let picked = match admission::choose(app, caller, &wanted, estimate, reservation) {
+            Ok(picked) => picked,
+            // A second account was wanted; that there is none says less than what the first answered.
+            Err(error) => return Err(last.map_or_else(|| error.into(), Refusal::from)),
+        };
+        let (account, slot) = (picked.account.clone(), picked.lease.slot);
+        let sent = head.upstream_body(body, Some(&picked.upstream_model), true);
+        settlement.attempt(picked);
+        match app.gateway.upstream.chat(&account, sent, deadline).await {
+            Ok(answer) => return Ok(answer),
+            Err(failure) => {
+                tracing::warn!(account = %account.id, %failure, "an attempt failed");
+                app.gateway.pool.pause(slot, failure.rest());
+                tried.push(slot);
+                last = Some(failure);
+            }
+        }
+    }
+    Err(last.unwrap_or(Failure::Timeout).into())
+}
+
+/// Calls of one conversation should meet one account, whose provider remembers the prompt.
+fn conversation(caller: &Caller, head: &ChatHead<'_>) -> Option<u64> {
+    let name = head.prompt_cache_key.as_ref().or(head.user.as_ref()).or(head.metadata_user_id.as_ref())?;
+    let mut hasher = DefaultHasher::new();
+    (caller.user.id, name).hash(&mut hasher);
+    Some(hasher.finish())
+}

@@ -1,0 +1,97 @@
+//! The model endpoints, one file a step of a call's way:
+//!
+//! | step | file | hands on |
+//! | --- | --- | --- |
+//! | what is asked | `chat` | the call |
+//! | may they? | `admission`, `quotas` | a reservation, which gives itself back when dropped |
+//! | which account? | `pool`, `accounts` | a lease, which ends itself when dropped |
+//! | send | `upstream`, `guard` | the provider's answer, or a failure that is tried once more elsewhere |
+//! | stream back | `relay` | bytes as they came, the last of them after the row is on record |
+//! | settle | `settlement`, `ledger`, `spool` | the usage row |
+//!
+//! No SQL and no Redis on the way of a call but the key's own rate limit: accounts, quotas and callers are in memory.
+
+mod accounts;
+mod admission;
+mod chat;
+mod guard;
+mod ledger;
+mod models;
+mod pool;
+mod quotas;
+mod relay;
+mod settlement;
+mod spool;
+mod upstream;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::app::App;
+use crate::auth::vault::Vault;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::state::State;
+use crate::store::{Store, StoreError};
+use crate::tasks::Tasks;
+use ledger::Ledger;
+use models::Catalog;
+use pool::Pool;
+use quotas::Quotas;
+use upstream::Upstream;
+
+/// Why the gateway can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The accounts can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The encryption of connections to providers can't be set up.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// What the model endpoints share: the accounts, the quotas, the way to providers and the usage record.
+pub struct Gateway {
+    pool: Arc<Pool>,
+    quotas: Arc<Quotas>,
+    upstream: Upstream,
+    ledger: Ledger,
+    catalog: Catalog,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Gateway")
+    }
+}
+
+impl Gateway {
+    /// Loads the accounts and starts the tasks that keep them fresh and record usage. Both end with `tasks`; the ledger
+    /// only after every call that began has been recorded.
+    pub async fn start(
+        config: &Config,
+        clock: &Clock,
+        store: &Store,
+        state: &State,
+        vault: &Vault,
+        tasks: &Tasks,
+    ) -> Result<Self, GatewayError> {
+        let quotas = Arc::new(Quotas::new(clock.clone()));
+        let loader = accounts::Loader::new(vault.clone(), config.upstream.clone());
+        let pool = Pool::start(store.clone(), state, clock.clone(), loader, quotas.clone(), tasks).await?;
+        let ledger = Ledger::start(store.clone(), &config.data_dir, tasks);
+        let upstream = Upstream::new(&config.upstream)?;
+        Ok(Self { pool, quotas, upstream, ledger, catalog: Catalog::default() })
+    }
+}
+
+/// The routes of this room.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/v1/models", get(models::list_models))
+        .route("/v1/models/{*id}", get(models::find_model))
+        .route("/v1/chat/completions", post(chat::complete_chat))
+}

@@ -1,0 +1,132 @@
+//! `GET /v1/models` and `GET /v1/models/{id}`: what the caller's own accounts and the shared ones serve. An account that
+//! lists no models is asked what its provider has; the answer is remembered for some minutes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use millpond_pool::pattern::glob_matches;
+use millpond_wire::models::{Model, ModelList};
+use moka::sync::Cache;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::accounts::Serving;
+use super::admission::unknown_model;
+use super::upstream::Upstream;
+use crate::app::App;
+use crate::auth::extract::Caller;
+use crate::error::Result;
+use crate::ids::AccountId;
+
+const LIFE: Duration = Duration::from_secs(600);
+/// A provider that did not answer is asked again after this.
+const FAILED_LIFE: Duration = Duration::from_secs(30);
+/// All providers together may take this long.
+const WITHIN: Duration = Duration::from_secs(5);
+const ASKED_AT_ONCE: usize = 16;
+const CAPACITY: u64 = 10_000;
+
+/// What providers said they have, by account.
+pub(super) struct Catalog {
+    known: Cache<AccountId, Arc<[Model]>>,
+    failed: Cache<AccountId, ()>,
+}
+
+impl Default for Catalog {
+    fn default() -> Self {
+        Self {
+            known: Cache::builder().max_capacity(CAPACITY).time_to_live(LIFE).build(),
+            failed: Cache::builder().max_capacity(CAPACITY).time_to_live(FAILED_LIFE).build(),
+        }
+    }
+}
+
+impl Catalog {
+    /// Asks the providers of those accounts that need it and are not remembered.
+    async fn learn(&self, upstream: &Upstream, accounts: &[Arc<Serving>]) {
+        let unknown = |account: &&Arc<Serving>| {
+            needs_provider(account)
+                && !self.known.contains_key(&account.id)
+                && !self.failed.contains_key(&account.id)
+        };
+        let deadline = Instant::now() + WITHIN;
+        let mut asking = JoinSet::new();
+        for account in accounts.iter().filter(unknown) {
+            if asking.len() == ASKED_AT_ONCE && !self.hear(&mut asking, deadline).await {
+                return;
+            }
+            let (upstream, account) = (upstream.clone(), account.clone());
+            asking.spawn(async move { (account.id.clone(), ask(&upstream, &account).await) });
+        }
+        while !asking.is_empty() && self.hear(&mut asking, deadline).await {}
+    }
+
+    /// Takes one answer in; false when the time is over.
+    async fn hear(&self, asking: &mut JoinSet<(AccountId, Option<Vec<Model>>)>, deadline: Instant) -> bool {
+        match tokio::time::timeout_at(deadline, asking.join_next()).await {
+            Err(_) => return false,
+            Ok(Some(Ok((id, Some(models))))) => self.known.insert(id, models.into()),
+            Ok(Some(Ok((id, None)))) => self.failed.insert(id, ()),
+            Ok(_) => {}
+        }
+        true
+    }
+
+    /// The models of one account as far as they are known.
+    fn models_of(&self, account: &Serving) -> Vec<Model> {
+        let created = account.created_at.seconds();
+        let named = |name: &String| Model::new(name.as_str(), created, "openai");
+        let patterns = account.models.as_deref();
+        let exact = patterns.unwrap_or_default().iter().filter(|name| !name.contains('*'));
+        let mut models: Vec<Model> = exact.chain(account.aliases.keys()).map(named).collect();
+        if let Some(known) = self.known.get(&account.id) {
+            let served = |model: &&Model| {
+                patterns.is_none_or(|patterns| patterns.iter().any(|one| glob_matches(one, &model.id)))
+            };
+            models.extend(known.iter().filter(served).cloned());
+        }
+        models
+    }
+}
+
+fn needs_provider(account: &Serving) -> bool {
+    account.models.as_ref().is_none_or(|models| models.iter().any(|name| name.contains('*')))
+}
+
+async fn ask(upstream: &Upstream, account: &Serving) -> Option<Vec<Model>> {
+    let answer = upstream.models(account, WITHIN).await;
+    let models = answer.map_err(|failure| failure.to_string()).and_then(|body| {
+        serde_json::from_slice::<ModelList>(&body).map(|list| list.data).map_err(|error| error.to_string())
+    });
+    models.inspect_err(|reason| tracing::debug!(account = %account.id, reason, "no list of models")).ok()
+}
+
+/// What the caller can call, by name.
+async fn visible(app: &App, caller: &Caller) -> BTreeMap<String, Model> {
+    let gateway = &app.gateway;
+    gateway.pool.fresh().await;
+    let accounts = gateway.pool.visible_to(caller.user.id);
+    gateway.catalog.learn(&gateway.upstream, &accounts).await;
+    let mut models = BTreeMap::new();
+    for model in accounts.iter().flat_map(|account| gateway.catalog.models_of(account)) {
+        if caller.key.as_ref().is_none_or(|key| key.allows(&model.id)) {
+            models.entry(model.id.clone()).or_insert(model);
+        }
+    }
+    models
+}
+
+pub(super) async fn list_models(State(app): State<Arc<App>>, caller: Caller) -> Json<ModelList> {
+    Json(ModelList::new(visible(&app, &caller).await.into_values().collect()))
+}
+
+pub(super) async fn find_model(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Model>> {
+    visible(&app, &caller).await.remove(&id).map(Json).ok_or_else(|| unknown_model(&id))
+}
