@@ -2,7 +2,7 @@
 //!
 //! | room | what happens there |
 //! | --- | --- |
-//! | [`config`] | what the operator says |
+//! | [`config`], [`cli`] | what the operator says |
 //! | [`server`], [`router`], [`request_log`], [`error`], [`openapi`] | the edge: connections, routes, errors, documents |
 //! | [`auth`] | who calls |
 //! | [`api`] | what people and the console call |
@@ -17,6 +17,7 @@
 pub mod api;
 pub mod app;
 pub mod auth;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod error;

@@ -28,11 +28,11 @@ pub fn router(app: Arc<App>) -> Router {
     if app.config.serves_docs() {
         routes = routes.merge(openapi::pages(document));
     }
-    routes = routes.merge(gateway::routes());
     let header = |name: HeaderName, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
     routes
+        .merge(gateway::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(error::wrong_method)
         .layer(cors(&app))

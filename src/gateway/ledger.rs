@@ -180,7 +180,7 @@ impl Keeper {
             match insert(&self.store, rows).await {
                 Ok(()) => return true,
                 Err(error) => {
-                    tracing::error!(%error, "the database took no usage rows; they go to the spool")
+                    tracing::error!(%error, "the database took no usage rows; they go to the spool");
                 }
             }
             self.away = true;
@@ -226,7 +226,7 @@ impl Keeper {
                 "a spool file had damaged lines and is kept as .damaged"
             );
         }
-        if let Err(error) = self.on_disk(move |spool| spool.forget(waiting)).await {
+        if let Err(error) = self.on_disk(move |spool| spool.forget(&waiting)).await {
             // Harmless: a second replay of the same rows changes nothing.
             tracing::warn!(%error, "a replayed spool file could not be removed");
         }
@@ -274,17 +274,17 @@ enum NotRecorded {
 
 async fn insert(store: &Store, rows: &[UsageRow]) -> Result<(), NotRecorded> {
     match insert_in_time(store, rows).await {
-        Err(NotRecorded::Store(error)) if person_is_gone(&error) => insert_one_by_one(store, rows).await,
+        Err(NotRecorded::Store(error)) if is_for_good(&error) => insert_one_by_one(store, rows).await,
         other => other,
     }
 }
 
-/// One row of a person who was deleted meanwhile must not hold up the others.
+/// One row that can't be recorded, as of a person who was deleted meanwhile, must not hold up the others.
 async fn insert_one_by_one(store: &Store, rows: &[UsageRow]) -> Result<(), NotRecorded> {
     for row in rows {
         match insert_in_time(store, std::slice::from_ref(row)).await {
-            Err(NotRecorded::Store(error)) if person_is_gone(&error) => {
-                tracing::warn!(user = %row.user_id, "usage of a person who was deleted is not recorded");
+            Err(NotRecorded::Store(error)) if is_for_good(&error) => {
+                tracing::error!(%error, ?row, "a usage row was refused for good and is kept in this line only");
             }
             other => other?,
         }
@@ -297,9 +297,17 @@ async fn insert_in_time(store: &Store, rows: &[UsageRow]) -> Result<(), NotRecor
     Ok(inserted.map_err(|_| NotRecorded::Timeout)??)
 }
 
-fn person_is_gone(error: &StoreError) -> bool {
+/// Whether the database refuses the row itself, whenever it is asked: its person was deleted, or a value does not fit.
+/// Everything else (busy, full, read-only, starting up) passes, and until then the row waits in the spool.
+fn is_for_good(error: &StoreError) -> bool {
     let StoreError::Sql(error) = error else { return false };
-    error.as_database_error().is_some_and(|error| error.is_foreign_key_violation())
+    error.as_database_error().is_some_and(|error| {
+        let is_bad_value = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some_and(|error| {
+            // SQLSTATE class 22: data exception.
+            error.code().starts_with("22")
+        });
+        is_bad_value || !matches!(error.kind(), sqlx::error::ErrorKind::Other)
+    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use millpond_pool::pattern::glob_matches;
 use millpond_wire::models::{Model, ModelList};
 use moka::sync::Cache;
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::accounts::Serving;
 use super::admission::unknown_model;
 use super::upstream::Upstream;
+use crate::api::input::Segment;
 use crate::app::App;
 use crate::auth::extract::Caller;
 use crate::error::Result;
@@ -126,7 +127,7 @@ pub(super) async fn list_models(State(app): State<Arc<App>>, caller: Caller) -> 
 pub(super) async fn find_model(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<Model>> {
     visible(&app, &caller).await.remove(&id).map(Json).ok_or_else(|| unknown_model(&id))
 }

@@ -83,11 +83,13 @@ impl Held {
     }
 }
 
+type SharedHeld = Arc<Mutex<Held>>;
+
 /// The quotas of everybody who has called since this instance started.
 pub(super) struct Quotas {
     clock: Clock,
     pub(super) reference: Reference,
-    held: RwLock<HashMap<(UserId, Group), Arc<Mutex<Held>>>>,
+    held: RwLock<HashMap<(UserId, Group), SharedHeld>>,
     shared: RwLock<HashMap<UserId, Vec<Contribution>>>,
 }
 
@@ -127,7 +129,7 @@ impl Quotas {
         Moment(self.clock.now().millis())
     }
 
-    fn held_by(&self, user: &User, group: Group, now: Moment) -> Arc<Mutex<Held>> {
+    fn held_by(&self, user: &User, group: Group, now: Moment) -> SharedHeld {
         let base = base_of(user.trust_level);
         let known = self.held.read().unwrap_or_else(PoisonError::into_inner).get(&(user.id, group)).cloned();
         if let Some(held) = known {
@@ -168,7 +170,7 @@ fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
 
 /// An amount set aside for one call. Dropped, it gives itself back.
 pub(super) struct Reservation {
-    held: Arc<Mutex<Held>>,
+    held: SharedHeld,
     lease: Lease,
     clock: Clock,
     open: bool,

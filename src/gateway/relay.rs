@@ -318,7 +318,9 @@ impl Relay {
         while let Some(upstream) = &mut self.upstream {
             match Pin::new(upstream).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    frame.into_data().map_or((), |bytes| self.observer.feed(bytes))
+                    if let Ok(bytes) = frame.into_data() {
+                        self.observer.feed(bytes);
+                    }
                 }
                 Poll::Ready(None | Some(Err(_))) => self.upstream = None,
                 Poll::Pending => return,

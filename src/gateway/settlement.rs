@@ -20,6 +20,9 @@ use crate::store::usage::{Outcome, UsageRow};
 
 /// Text beyond what was kept is taken to have so many bytes a token.
 const BYTES_PER_TOKEN: u64 = 4;
+/// What the table holds of names.
+const LONGEST_MODEL: usize = 100;
+const LONGEST_UPSTREAM_MODEL: usize = 200;
 /// The status that is recorded when the client did not wait for ours.
 const CLIENT_CLOSED: u16 = 499;
 
@@ -144,8 +147,7 @@ impl Settlement {
 
 impl Drop for Settlement {
     fn drop(&mut self) {
-        let end = End { outcome: Outcome::ClientClosed, status: CLIENT_CLOSED, error_code: None };
-        self.settle(end, Observed::default(), oneshot::channel().0);
+        self.settle(client_closed(), Observed::default(), oneshot::channel().0);
     }
 }
 
@@ -219,8 +221,8 @@ fn row(open: &Open, end: End, tokens: Tokens, money: Option<MicroUsd>, charged: 
         is_shared: served.is_some_and(|served| !served.own),
         endpoint: super::chat::PATH.to_owned(),
         method: "POST".to_owned(),
-        model_name: Some(call.model.clone()),
-        upstream_model: served.map(|served| served.upstream_model.clone()),
+        model_name: Some(shorten(&call.model, LONGEST_MODEL)),
+        upstream_model: served.map(|served| shorten(&served.upstream_model, LONGEST_UPSTREAM_MODEL)),
         stream: call.stream,
         status_code: i32::from(end.status),
         outcome: end.outcome,
@@ -237,6 +239,10 @@ fn row(open: &Open, end: End, tokens: Tokens, money: Option<MicroUsd>, charged: 
         attempts: open.attempts,
         created_at: call.created_at,
     }
+}
+
+fn shorten(text: &str, longest: usize) -> String {
+    text.chars().take(longest).collect()
 }
 
 fn signed(count: u64) -> i64 {

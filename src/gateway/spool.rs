@@ -76,7 +76,7 @@ impl Spool {
     }
 
     /// Forgets rows that are recorded elsewhere now. A file with damaged lines is put aside for the operator.
-    pub(super) fn forget(&mut self, waiting: Waiting) -> io::Result<()> {
+    pub(super) fn forget(&mut self, waiting: &Waiting) -> io::Result<()> {
         if self.own.as_ref().is_some_and(|own| own.path == waiting.path) {
             self.own = None;
         }
@@ -221,7 +221,7 @@ pub(super) mod tests {
         spool.append(&[row("c")]).unwrap();
         let mut waiting = spool.waiting().unwrap();
         assert_eq!(waiting[0].rows, [row("a"), row("b"), row("c")]);
-        spool.forget(waiting.remove(0)).unwrap();
+        spool.forget(&waiting.remove(0)).unwrap();
         assert!(spool.waiting().unwrap().is_empty());
         spool.append(&[row("d")]).unwrap();
         assert_eq!(ids(&spool.waiting().unwrap()), ["d"]);
@@ -239,7 +239,7 @@ pub(super) mod tests {
         let mut waiting = living.waiting().unwrap();
         assert_eq!(ids(&waiting), ["a"]);
         assert!(Spool::new(&directory).waiting().unwrap().is_empty(), "replayed by one at a time");
-        living.forget(waiting.remove(0)).unwrap();
+        living.forget(&waiting.remove(0)).unwrap();
         assert!(living.waiting().unwrap().is_empty());
         fs::remove_dir_all(directory).unwrap();
     }
@@ -265,7 +265,7 @@ pub(super) mod tests {
         let mut spool = Spool::new(&directory);
         let mut waiting = spool.waiting().unwrap();
         assert_eq!((ids(&waiting), waiting[0].damaged), (vec!["b"], 1));
-        spool.forget(waiting.remove(0)).unwrap();
+        spool.forget(&waiting.remove(0)).unwrap();
         assert!(path.with_extension("damaged").exists() && !path.exists());
         fs::remove_dir_all(directory).unwrap();
     }

@@ -1,0 +1,216 @@
+//! `millpond demo`: everything that a newcomer needs to see it work, in a directory that is gone afterwards. Only the
+//! provider is simulated; sign-in, SQL, selection, relay and settlement are the real ones.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::output::Output;
+use super::serve::asked_to_stop;
+use super::{Result, logging, simulated};
+use crate::app::App;
+use crate::auth::keys::{self, KeyHash};
+use crate::clock::Clock;
+use crate::config::{Config, Variables, local_url};
+use crate::ids::{AccountId, UserId};
+use crate::server;
+use crate::state::Invalidation;
+use crate::store::accounts::AccountRow;
+use crate::store::api_keys::NewApiKey;
+use crate::store::users::{NewUser, Role};
+
+/// The models of the simulated provider.
+const MODELS: [&str; 2] = ["pond-small", "pond-large"];
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// The port to listen on; 0 takes any free one
+    #[arg(long, default_value_t = 8008, value_name = "N")]
+    port: u16,
+    /// Print one line of JSON when ready, for scripts
+    #[arg(long)]
+    json: bool,
+}
+
+/// A directory that is removed when it is dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> std::io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("millpond-demo-{}", uuid::Uuid::new_v4().simple()));
+        std::fs::DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(%error, path = %self.0.display(), "the demo's directory could not be removed");
+        }
+    }
+}
+
+/// Who and what the demo shows.
+struct Cast {
+    admin_password: SecretString,
+    member_password: SecretString,
+    key: SecretString,
+}
+
+/// Runs until SIGTERM or Ctrl-C.
+pub(super) async fn run(options: Options) -> Result {
+    let scratch = Scratch::new()?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await;
+    let listener = listener.map_err(|error| format!("can't listen on port {}: {error}", options.port))?;
+    let address = listener.local_addr()?;
+    let provider = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let provider_address = provider.local_addr()?;
+    let config = Config::from_variables(&variables(&scratch, address))?;
+    logging::start(&config);
+    let app = App::start(config, Clock::System).await?;
+    let stop = CancellationToken::new();
+    app.tasks.spawn("simulated provider", |ended| async move {
+        tokio::select! {
+            served = axum::serve(provider, simulated::router(&MODELS)) => if let Err(error) = served {
+                tracing::error!(%error, "the simulated provider failed");
+            },
+            () = ended.cancelled() => {}
+        }
+    });
+    let cast = prepare(&app, provider_address).await?;
+    announce(&options, address, &cast);
+    app.tasks.spawn("signals", {
+        let stop = stop.clone();
+        |ended| async move {
+            tokio::select! {
+                () = asked_to_stop() => stop.cancel(),
+                () = ended.cancelled() => {}
+            }
+        }
+    });
+    server::serve(app.clone(), listener, stop).await;
+    app.stop().await;
+    Ok(())
+}
+
+fn variables(scratch: &Scratch, address: SocketAddr) -> Variables {
+    let mut variables = Variables::default();
+    variables.set("DATA_DIR", scratch.0.display().to_string());
+    variables.set("HOST", address.ip().to_string());
+    variables.set("PORT", address.port().to_string());
+    variables.set("LOG_LEVEL", "WARNING".to_owned());
+    variables.set("ALLOW_PRIVATE_UPSTREAMS", "127.0.0.1".to_owned());
+    variables.set("SHARED_UPSTREAM_HOSTS", "127.0.0.1".to_owned());
+    variables
+}
+
+async fn prepare(app: &Arc<App>, provider: SocketAddr) -> Result<Cast> {
+    let (admin, admin_password) = person(app, "admin", Role::Admin).await?;
+    let (member, member_password) = person(app, "member", Role::Member).await?;
+    for (owner, name, shared) in
+        [(admin, "mill wheel", true), (admin, "sluice", true), (member, "my own well", false)]
+    {
+        app.store.create_account(&account(app, owner, name, shared, provider)).await?;
+    }
+    app.state.publish(Invalidation::Accounts).await;
+    let key = keys::generate();
+    let row = NewApiKey {
+        user_id: member,
+        hash: &KeyHash::of(key.expose_secret()).to_hex(),
+        encrypted: &app.vault.encrypt(key.expose_secret()),
+        preview: &keys::preview(&key),
+        name: Some("demo"),
+        description: None,
+        config_type: "antigravity",
+        allowed_models: None,
+        requests_per_minute: None,
+        expires_at: None,
+    };
+    app.store.create_api_key(&row, app.clock.now()).await?;
+    Ok(Cast { admin_password, member_password, key })
+}
+
+async fn person(app: &App, name: &str, role: Role) -> Result<(UserId, SecretString)> {
+    let password = SecretString::from(uuid::Uuid::new_v4().simple().to_string()[..16].to_owned());
+    let hash = app.passwords.hash(&password).await.map_err(|_| "a password could not be hashed")?;
+    let user = NewUser {
+        username: name.to_owned(),
+        password_hash: Some(hash),
+        oauth_id: None,
+        avatar_url: None,
+        trust_level: 1,
+        is_active: true,
+        is_silenced: false,
+        is_beta: false,
+        role,
+    };
+    let id =
+        app.store.create_user(&user, app.clock.now()).await?.ok_or("the demo's database is not empty")?;
+    Ok((id, password))
+}
+
+fn account(app: &App, owner: UserId, name: &str, is_shared: bool, provider: SocketAddr) -> AccountRow {
+    let now = app.clock.now();
+    // The member's own account serves the small model only, so the large one comes from the pool.
+    let models: BTreeMap<bool, &[&str]> = [(true, MODELS.as_slice()), (false, &MODELS[..1])].into();
+    AccountRow {
+        id: AccountId::generate(),
+        user_id: owner,
+        name: name.to_owned(),
+        provider: "openai".to_owned(),
+        base_url: Some(format!("http://{provider}/v1")),
+        credential: app.vault.encrypt("simulated"),
+        proxy: None,
+        is_shared,
+        is_enabled: true,
+        models: Some(json!(models[&is_shared]).to_string()),
+        aliases: None,
+        allowances: None,
+        priority: 0,
+        weight: 1,
+        max_concurrency: None,
+        created_at: now,
+        updated_at: now,
+        last_used_at: None,
+    }
+}
+
+fn announce(options: &Options, address: SocketAddr, cast: &Cast) {
+    let base_url = local_url(address);
+    let (admin, member) = (cast.admin_password.expose_secret(), cast.member_password.expose_secret());
+    let key = cast.key.expose_secret();
+    if options.json {
+        let ready = json!({
+            "base_url": base_url,
+            "admin": {"username": "admin", "password": admin},
+            "member": {"username": "member", "password": member},
+            "api_key": key,
+            "models": MODELS,
+        });
+        Output::say(&ready.to_string());
+        return;
+    }
+    Output::say(&format!(
+        "Millpond demo at {base_url}, with a simulated provider. Ctrl-C ends it and leaves nothing behind.\n\n\
+         administrator  admin   {admin}\n\
+         member         member  {member}\n\
+         API key        {key}\n\n\
+         Chat through the pool, streamed:\n\n  \
+         curl -N {base_url}/v1/chat/completions -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \
+         -d '{{\"model\":\"pond-large\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"What is a mill pond?\"}}]}}'\n\n\
+         Sign in as the member:\n\n  \
+         curl {base_url}/api/auth/login -H 'Content-Type: application/json' -d '{{\"username\":\"member\",\"password\":\"{member}\"}}'\n\n\
+         See the call on record:\n\n  \
+         curl {base_url}/api/usage/logs -H \"Authorization: Bearer $(curl -s {base_url}/api/auth/login -H 'Content-Type: application/json' \
+         -d '{{\"username\":\"member\",\"password\":\"{member}\"}}' | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')\"\n"
+    ));
+}

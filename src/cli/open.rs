@@ -1,0 +1,56 @@
+//! Opens the configured database for a command, and tells a running server what has changed.
+
+use std::time::Duration;
+
+use super::Result;
+use crate::auth::vault::Vault;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::state::{Invalidation, State};
+use crate::store::Store;
+use crate::store::users::User;
+use crate::tasks::Tasks;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a command works on.
+pub(super) struct Opened {
+    pub(super) config: Config,
+    pub(super) store: Store,
+    pub(super) vault: Vault,
+    pub(super) clock: Clock,
+}
+
+impl Opened {
+    /// The configured database, brought up to date.
+    pub(super) async fn new() -> Result<Self> {
+        let config = Config::load()?;
+        let store = Store::connect(&config.database).await?;
+        store.migrate().await?;
+        let vault = Vault::new(&config.encryption_key).ok_or(crate::app::StartError::EncryptionKey)?;
+        Ok(Self { config, store, vault, clock: Clock::System })
+    }
+
+    /// The person of this name.
+    pub(super) async fn user(&self, name: &str) -> Result<User> {
+        let user = self.store.find_user_by_name(name).await?;
+        Ok(user.ok_or_else(|| format!("there is nobody called {name:?}"))?)
+    }
+
+    /// Tells running servers: over Redis, or by the counter that an embedded server watches.
+    pub(super) async fn announce(&self, change: Invalidation) -> Result {
+        if let Some(url) = &self.config.redis_url {
+            let tasks = Tasks::default();
+            State::redis(url, &tasks).await?.publish(change).await;
+            tasks.shutdown(PATIENCE).await;
+        }
+        self.store.bump_change_counter().await?;
+        Ok(())
+    }
+
+    /// Closes the database.
+    pub(super) async fn close(self) -> Result {
+        self.store.close().await;
+        Ok(())
+    }
+}

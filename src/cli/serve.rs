@@ -1,0 +1,58 @@
+//! `millpond serve`: the server until it is told to stop.
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::output::Output;
+use super::{Result, logging};
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::{Config, local_url};
+use crate::server;
+
+/// Runs until SIGTERM or Ctrl-C.
+pub(super) async fn run() -> Result {
+    let config = Config::load()?;
+    logging::start(&config);
+    let address = config.http.address;
+    let app = App::start(config, Clock::System).await?;
+    let listener =
+        TcpListener::bind(address).await.map_err(|error| format!("can't listen on {address}: {error}"))?;
+    let address = listener.local_addr()?;
+    Output::say(&format!(
+        "Millpond listens on {} ({}, {}).",
+        local_url(address),
+        app.store.backend(),
+        app.state.backend()
+    ));
+    if !app.store.has_admin().await? {
+        Output::say("There is no administrator yet. Make one in another terminal, in this directory:");
+        Output::say("  millpond user create admin --admin --password-stdin");
+    }
+    let stop = CancellationToken::new();
+    app.tasks.spawn("signals", {
+        let stop = stop.clone();
+        |ended| async move {
+            tokio::select! {
+                () = asked_to_stop() => stop.cancel(),
+                () = ended.cancelled() => {}
+            }
+        }
+    });
+    server::serve(app.clone(), listener, stop).await;
+    app.stop().await;
+    Ok(())
+}
+
+/// Returns when the process is asked to end.
+pub(super) async fn asked_to_stop() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        tokio::signal::ctrl_c().await.ok();
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
