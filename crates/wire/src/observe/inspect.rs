@@ -81,12 +81,11 @@ impl Tally {
             match (member.key, member.value) {
                 (b"content" | b"refusal" | b"arguments", Value::Text(text)) => self.add_text(text),
                 // The same reasoning may stand under several of these names in one event.
-                (b"reasoning_content" | b"reasoning" | b"thinking_content" | b"text", Value::Text(text)) => {
-                    if !reasoned {
+                (b"reasoning_content" | b"reasoning" | b"thinking_content" | b"text", Value::Text(text))
+                    if !reasoned => {
                         self.add_text(text);
                         reasoned = !text.is_empty();
                     }
-                }
                 (b"function" | b"audio" | b"image_url", Value::Object) => self.any_content = true,
                 (b"finish_reason", Value::Text(_)) => self.finished = true,
                 (b"choices", Value::Array) if member.depth == 1 => {
