@@ -9,7 +9,7 @@ use crate::auth::tokens::Tokens;
 use crate::auth::vault::Vault;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, GatewayError};
 use crate::state::{State, StateError};
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
@@ -41,6 +41,9 @@ pub enum StartError {
     /// The shared state can't be opened.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The model endpoints can't be opened.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
     /// The encryption key is no Fernet key.
     #[error("PLUGIN_API_ENCRYPTION_KEY must be 32 bytes in URL-safe base64 (44 characters)")]
     EncryptionKey,

@@ -1,176 +1,119 @@
-//! May this call draw on the shared pool? An upper estimate of its cost is set aside before the provider is called and
-//! settled to the real cost after. The arithmetic is `millpond_pool::quota`; this file keeps one value per member and
-//! model, in the memory of this process.
+//! Whether a call may be made: the key's list of models and its rate, then an account, and quota where the account is
+//! somebody else's.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use millpond_pool::account::AccountId as PoolId;
-use millpond_pool::bucket::{Lease, LeaseId, Shortfall};
-use millpond_pool::quota::Quota;
-use millpond_pool::units::{Cost, LimitUnit, Moment, Reference, Units, Window};
+use axum::http::StatusCode;
+use millpond_pool::bucket::Shortfall;
+use millpond_pool::index::{Sources, Why};
+use millpond_pool::units::{Cost, Moment, Units};
 use millpond_wire::openai::ChatHead;
 use millpond_wire::tokens::upper_bound_tokens;
 
-use crate::clock::Clock;
-use crate::ids::UserId;
+use super::pool::{Picked, Wanted};
+use super::quotas::Reservation;
+use crate::app::App;
+use crate::auth::extract::Caller;
+use crate::auth::keys::ApiKey;
+use crate::error::{ApiError, Result};
 
-/// What every member may use of others' accounts without sharing any.
-const BASE: Units = Units::ONE;
-/// A reservation that nobody settles comes back after this time; no call lives longer.
-const LEASE_LIFE_MS: i64 = 2 * 3_600 * 1_000;
-/// Output tokens that are set aside when the client gives no bound.
-const DEFAULT_OUTPUT_TOKENS: u64 = 4_096;
+const MINUTE: u64 = 60;
+/// Output tokens reserved for an answer whose length the client does not bound, and the most for one that it does.
+const USUAL_OUTPUT: u64 = 16_384;
+const LONGEST_OUTPUT: u64 = 262_144;
 
-/// A member's quota and which accounts it counts.
-struct Held {
-    quota: Quota,
-    counted: BTreeMap<PoolId, Units>,
-}
-
-#[derive(Default)]
-struct Book {
-    quotas: HashMap<(UserId, String), Held>,
-    sharing: HashMap<UserId, BTreeMap<PoolId, Units>>,
-}
-
-struct Inner {
-    clock: Clock,
-    reference: Reference,
-    book: Mutex<Book>,
-}
-
-/// The pool quotas of all members. Cheap to clone.
-#[derive(Clone)]
-pub(super) struct Quotas(Arc<Inner>);
-
-/// Quota that is set aside for a call; dropped, it gives itself back.
-pub(super) struct Reservation {
-    quotas: Quotas,
-    owner: (UserId, String),
-    lease: Lease,
-    unit: LimitUnit,
-    open: bool,
-}
-
-/// The most that a call can cost.
-pub(super) fn estimate(head: &ChatHead<'_>) -> Cost {
-    let prompt = upper_bound_tokens(head.messages.len() + head.tools.map_or(0, <[u8]>::len));
-    let output = head.output_limit().unwrap_or(DEFAULT_OUTPUT_TOKENS).saturating_mul(head.n);
-    let tokens = i64::try_from(prompt.saturating_add(output)).unwrap_or(i64::MAX);
-    Cost { requests: 1, tokens, micro_usd: None }
-}
-
-impl Quotas {
-    /// No quotas yet: everybody starts full.
-    pub(super) fn new(clock: Clock) -> Self {
-        Self(Arc::new(Inner { clock, reference: Reference::default(), book: Mutex::default() }))
+/// Refuses what the key may not do.
+pub(super) async fn check_key(app: &App, key: &ApiKey, model: &str) -> Result<()> {
+    if !key.allows(model) {
+        let message = format!("This API key may not use the model `{model}`.");
+        return Err(ApiError::forbidden("model_not_found", message).param("model"));
     }
-
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.0.book.lock().unwrap_or_else(PoisonError::into_inner)
+    let Some(limit) = key.requests_per_minute else { return Ok(()) };
+    let second = u64::try_from(app.clock.now().seconds()).unwrap_or(0);
+    let counter = format!("millpond:rpm:{}:{}", key.id, second / MINUTE);
+    // Twice the minute: instances whose clocks differ a little still count together.
+    let count = app.state.count(&counter, Duration::from_secs(2 * MINUTE)).await?;
+    if count > u64::from(limit) {
+        let message = format!("This API key may make {limit} requests a minute.");
+        let wait = Duration::from_secs(MINUTE - second % MINUTE);
+        return Err(ApiError::too_many("rate_limit_exceeded", message, wait));
     }
+    Ok(())
+}
 
-    fn now(&self) -> Moment {
-        Moment(self.0.clock.now().millis())
+/// The most that a call is expected to cost.
+pub(super) fn estimate(app: &App, head: &ChatHead<'_>, body_bytes: usize) -> Units {
+    let output = head.output_limit().unwrap_or(USUAL_OUTPUT).min(LONGEST_OUTPUT) * head.n;
+    let tokens = upper_bound_tokens(body_bytes).saturating_add(output);
+    let tokens = i64::try_from(tokens).unwrap_or(i64::MAX);
+    app.gateway.quotas.reference.highest_cost(&Cost { requests: 1, tokens, micro_usd: None })
+}
+
+/// An account for one attempt. Others' accounts need a reservation, made once a call; where the quota is spent the
+/// caller's own accounts are all that is left.
+pub(super) fn choose(
+    app: &App,
+    caller: &Caller,
+    wanted: &Wanted<'_>,
+    estimate: Units,
+    reservation: &mut Option<Reservation>,
+) -> Result<Picked> {
+    let gateway = &app.gateway;
+    let now = gateway.pool.now();
+    let order = if caller.user.prefers_shared() { Sources::SharedFirst } else { Sources::OwnFirst };
+    let picked = gateway.pool.pick(wanted, order).map_err(|why| no_account(wanted.model, &why, now))?;
+    if picked.own || reservation.is_some() {
+        return Ok(picked);
     }
-
-    /// Says which accounts everybody shares at present, and what each counts for.
-    pub(super) fn set_sharing(&self, sharing: HashMap<UserId, BTreeMap<PoolId, Units>>) {
-        let now = self.now();
-        let mut book = self.book();
-        let Book { quotas, sharing: current } = &mut *book;
-        *current = sharing;
-        for ((user, _), held) in quotas {
-            held.count(current.get(user), now);
+    let deadline = app.config.upstream.deadline + Duration::from_secs(MINUTE);
+    let life_millis = i64::try_from(deadline.as_millis()).unwrap_or(i64::MAX);
+    match gateway.quotas.reserve(&caller.user, wanted.model, estimate, life_millis) {
+        Ok(made) => {
+            *reservation = Some(made);
+            Ok(picked)
         }
-    }
-
-    /// Sets the upper estimate of a call aside. On refusal: what lacks and how long to wait.
-    pub(super) fn reserve(
-        &self,
-        user: UserId,
-        model: &str,
-        cost: &Cost,
-        unit: LimitUnit,
-    ) -> Result<Reservation, Refusal> {
-        let now = self.now();
-        let amount = self.0.reference.cost(cost, unit);
-        let lease = Lease { id: LeaseId(rand::random()), amount, expires_at: now.plus(LEASE_LIFE_MS) };
-        let owner = (user, model.to_owned());
-        let mut book = self.book();
-        let Book { quotas, sharing } = &mut *book;
-        let held = quotas.entry(owner.clone()).or_insert_with(|| {
-            let quota = Quota::new(BASE, None, Window::FiveHours, now);
-            let mut held = Held { quota, counted: BTreeMap::new() };
-            held.count(sharing.get(&user), now);
-            held
-        });
-        let lease = held.quota.reserve(lease, now).map_err(|shortfall| Refusal::new(shortfall, now))?;
-        drop(book);
-        Ok(Reservation { quotas: self.clone(), owner, lease, unit, open: true })
-    }
-}
-
-impl Held {
-    /// Brings the counted accounts in line with those that are shared now.
-    fn count(&mut self, shared: Option<&BTreeMap<PoolId, Units>>, now: Moment) {
-        let none = BTreeMap::new();
-        let shared = shared.unwrap_or(&none);
-        let gone: Vec<PoolId> = self.counted.keys().filter(|id| !shared.contains_key(id)).cloned().collect();
-        for id in gone {
-            self.quota.unshare(&id, now);
-            self.counted.remove(&id);
-        }
-        for (id, units) in shared {
-            match self.counted.insert(id.clone(), *units) {
-                None => self.quota.share(id, *units, *units, now),
-                Some(before) if before != *units => self.quota.resize(id, *units, now),
-                Some(_) => Units::ZERO,
-            };
+        Err(shortfall) => {
+            // The lease on the shared account goes first, so that it is free for others at once.
+            drop(picked);
+            gateway.pool.pick(wanted, Sources::OwnOnly).map_err(|_| no_quota(&shortfall, now))
         }
     }
 }
 
-/// The pool quota does not suffice.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Refusal {
-    pub lacking: Units,
-    /// `None`: the call is larger than the quota ever gets.
-    pub wait: Option<Duration>,
+/// The error for a model that nobody serves to the caller.
+pub(super) fn unknown_model(model: &str) -> ApiError {
+    let message = format!("The model `{model}` does not exist or you do not have access to it.");
+    ApiError::new(StatusCode::NOT_FOUND, "model_not_found", message).param("model")
 }
 
-impl Refusal {
-    fn new(shortfall: Shortfall, now: Moment) -> Self {
-        let wait = shortfall
-            .available_at
-            .map(|then| Duration::from_millis(u64::try_from(then.since(now)).unwrap_or_default()));
-        Self { lacking: shortfall.lacking, wait }
+fn no_account(model: &str, why: &Why, now: Moment) -> ApiError {
+    if why.tried + why.disabled + why.resting + why.full + why.usable == 0 {
+        return unknown_model(model);
     }
+    let busy = why.full + why.usable > 0;
+    let message = if busy {
+        "Every account for this model is busy at present."
+    } else {
+        "Every account for this model is resting at present."
+    };
+    let wait = match why.earliest {
+        Some(moment) if !busy => millis(moment.since(now)),
+        _ => Duration::from_secs(1),
+    };
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "no_account_available", message).retry_after(wait)
 }
 
-impl Reservation {
-    /// Charges the real cost instead; answers what was charged.
-    pub(super) fn settle(mut self, tokens: i64) -> Units {
-        self.open = false;
-        let cost = Cost { requests: 1, tokens, micro_usd: None };
-        let real = self.quotas.0.reference.cost(&cost, self.unit);
-        let now = self.quotas.now();
-        if let Some(held) = self.quotas.book().quotas.get_mut(&self.owner) {
-            held.quota.settle(&self.lease, real, now);
-        }
-        real
-    }
+fn no_quota(shortfall: &Shortfall, now: Moment) -> ApiError {
+    let Some(moment) = shortfall.available_at else {
+        let message = "This call could cost more than your whole quota for shared accounts: ask for fewer tokens, \
+                       or share an account of your own.";
+        return ApiError::new(StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", message);
+    };
+    let message = "Your quota for shared accounts is used up. It recovers with time, and grows when you share \
+                   an account.";
+    ApiError::too_many("insufficient_quota", message, millis(moment.since(now)))
 }
 
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        if self.open {
-            let now = self.quotas.now();
-            if let Some(held) = self.quotas.book().quotas.get_mut(&self.owner) {
-                held.quota.release(&self.lease, now);
-            }
-        }
-    }
+fn millis(count: i64) -> Duration {
+    Duration::from_millis(u64::try_from(count).unwrap_or(0))
 }

@@ -1,294 +1,399 @@
-//! The one task that records finished calls and settles their quota, in groups: a call waits for one commit that it
-//! shares with all calls that ended meanwhile. While the database is away rows go to the [`Spool`], which counts as
-//! recorded, and from there into the database exactly once.
+//! The usage record: one task that commits finished calls in groups and says so to whoever waits.
+//!
+//! Every call takes its place in the channel before it begins, so that recording it can't fail for want of room, not
+//! even from a destructor. While the database is away rows go to the spool, which counts as recorded, and from there
+//! into the database when it is back. The task ends when everything that began has been recorded.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use bytes::Bytes;
-use millpond_wire::Dialect;
-use millpond_wire::openai::ChatHead;
-use millpond_wire::tokens::{self, estimate_tokens};
-use tokio::sync::mpsc::{self, OwnedPermit};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::admission::{Quotas, Reservation};
-use super::spool::Spool;
-use crate::clock::{Clock, Timestamp};
+use super::spool::{Spool, Waiting};
+use crate::clock::Timestamp;
 use crate::ids::{AccountId, KeyId};
 use crate::store::usage::UsageRow;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
 
-/// Calls that may run at once; each holds a place from its beginning, so that it can always be recorded.
-const PLACES: usize = 16_384;
-const LARGEST_GROUP: usize = 512;
+/// Calls that may run at once; more are refused at the door.
+const PLACES: usize = 65_536;
+const GROUP: usize = 512;
 /// A database that takes longer counts as away.
-const COMMIT_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long the spool is used after a failure before the database is tried again.
-const AWAY: Duration = Duration::from_secs(2);
-/// `last_used_at` of keys and accounts is written at most this often.
-const TOUCH: Duration = Duration::from_secs(60);
-/// Characters of unread text per token, on the safe side.
-const BYTES_PER_TOKEN: u64 = 4;
-
-/// A finished call on its way to the record.
-pub(super) struct Finished {
-    pub row: UsageRow,
-    /// What to count tokens from when the provider did not say.
-    pub estimate: Option<Estimate>,
-    /// Quota to be settled.
-    pub reservation: Option<Reservation>,
-}
-
-/// A prompt and an answer whose tokens must be estimated.
-pub(super) struct Estimate {
-    pub request: Bytes,
-    pub text: String,
-    pub more_text_bytes: u64,
-}
+const COMMIT_WITHIN: Duration = Duration::from_secs(5);
+const TEND_EVERY: Duration = Duration::from_secs(1);
+/// Files that other processes left are looked for every so many times.
+const LOOK_FOR_LEFT_EVERY: u32 = 60;
+const TOUCH_EVERY: Duration = Duration::from_secs(60);
+const TOUCHES_AT_ONCE: usize = 100;
+/// How long rows that neither database nor disk accepts are tried again when the process ends.
+const LAST_TRIES: u32 = 10;
 
 struct Entry {
-    finished: Finished,
-    done: oneshot::Sender<()>,
+    row: UsageRow,
+    recorded: oneshot::Sender<()>,
 }
 
-/// A place in the ledger.
-pub(super) struct Permit(OwnedPermit<Entry>);
+/// Where finished calls are handed in.
+pub(super) struct Ledger {
+    inbox: mpsc::Sender<Entry>,
+}
 
-impl Permit {
-    /// Hands a call over; the receiver answers when it is on record.
-    pub(super) fn record(self, finished: Finished) -> oneshot::Receiver<()> {
-        let (done, recorded) = oneshot::channel();
-        self.0.send(Entry { finished, done });
-        recorded
+/// A place for one row.
+pub(super) struct Place(mpsc::OwnedPermit<Entry>);
+
+impl Place {
+    /// Hands a row in; `recorded` hears when it is safe.
+    pub(super) fn record(self, row: UsageRow, recorded: oneshot::Sender<()>) {
+        self.0.send(Entry { row, recorded });
     }
 }
-
-/// The way into the ledger. Cheap to clone.
-#[derive(Clone)]
-pub(super) struct Ledger(mpsc::Sender<Entry>);
 
 impl Ledger {
-    /// Starts the task; it ends when every call that holds a place is recorded.
-    pub(super) fn start(store: Store, clock: Clock, quotas: Quotas, data_dir: &Path, tasks: &Tasks) -> Self {
-        let (sender, receiver) = mpsc::channel(PLACES);
-        let spool = Spool::new(data_dir.join("usage.spool"));
-        let writer =
-            Writer { store, clock, _quotas: quotas, spool, away_until: None, touched: HashMap::new() };
-        tasks.spawn("ledger", |stop| writer.run(receiver, stop));
-        Self(sender)
+    pub(super) fn start(store: Store, data_dir: &Path, tasks: &Tasks) -> Self {
+        let (inbox, entries) = mpsc::channel(PLACES);
+        let keeper = Keeper {
+            store,
+            spool: Arc::new(Mutex::new(Spool::new(data_dir))),
+            away: false,
+            accounts: Touches::default(),
+            keys: Touches::default(),
+        };
+        tasks.spawn("ledger", |stop| keeper.run(entries, stop));
+        Self { inbox }
     }
 
-    /// A place, or `None` when the server is full or stopping.
-    pub(super) fn place(&self) -> Option<Permit> {
-        self.0.clone().try_reserve_owned().ok().map(Permit)
+    /// A place for a call that begins; `None` when too many run, or the process ends.
+    pub(super) fn place(&self) -> Option<Place> {
+        self.inbox.clone().try_reserve_owned().ok().map(Place)
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Touched {
-    Key(KeyId),
-    Account(AccountId),
+/// When things were last used, written at most once a minute each.
+struct Touches<K> {
+    due: HashMap<K, Timestamp>,
+    written: HashMap<K, Timestamp>,
 }
 
-struct Writer {
+impl<K> Default for Touches<K> {
+    fn default() -> Self {
+        Self { due: HashMap::new(), written: HashMap::new() }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Touches<K> {
+    fn note(&mut self, id: &K, at: Timestamp) {
+        let recently = self.written.get(id).is_some_and(|last| at.since(*last) < TOUCH_EVERY);
+        if !recently {
+            self.due.insert(id.clone(), at);
+        }
+    }
+
+    fn take(&mut self) -> Vec<(K, Timestamp)> {
+        let ids: Vec<K> = self.due.keys().take(TOUCHES_AT_ONCE).cloned().collect();
+        let taken: Vec<_> = ids.iter().filter_map(|id| self.due.remove_entry(id)).collect();
+        if let Some(newest) = taken.iter().map(|(_, at)| *at).max() {
+            self.written.retain(|_, at| newest.since(*at) < TOUCH_EVERY);
+        }
+        self.written.extend(taken.iter().cloned());
+        taken
+    }
+}
+
+/// The task's own state.
+struct Keeper {
     store: Store,
-    clock: Clock,
-    _quotas: Quotas,
-    spool: Spool,
-    away_until: Option<Instant>,
-    touched: HashMap<Touched, Instant>,
+    spool: Arc<Mutex<Spool>>,
+    /// The database failed last time; rows go to the spool until it is back.
+    away: bool,
+    accounts: Touches<AccountId>,
+    keys: Touches<KeyId>,
 }
 
-impl Writer {
-    async fn run(mut self, mut receiver: mpsc::Receiver<Entry>, stop: CancellationToken) {
+impl Keeper {
+    async fn run(mut self, mut entries: mpsc::Receiver<Entry>, stop: CancellationToken) {
         self.replay().await;
-        let mut group = Vec::with_capacity(LARGEST_GROUP);
-        let mut stopping = false;
+        let mut tick = tokio::time::interval(TEND_EVERY);
+        let mut ticks = 0_u32;
+        let mut group = Vec::with_capacity(GROUP);
+        let mut ending = false;
         loop {
-            let received = tokio::select! {
-                biased;
-                () = stop.cancelled(), if !stopping => {
-                    // No new places; those that are held are waited for.
-                    receiver.close();
-                    stopping = true;
-                    continue;
+            tokio::select! {
+                count = entries.recv_many(&mut group, GROUP) => {
+                    if count == 0 {
+                        break;
+                    }
+                    self.commit(&mut group, ending).await;
                 }
-                received = receiver.recv_many(&mut group, LARGEST_GROUP) => received,
-                () = tokio::time::sleep(AWAY), if self.spool.is_used() && !stopping => {
-                    self.replay().await;
-                    continue;
+                () = stop.cancelled(), if !ending => {
+                    // No new places; those given out are still waited for.
+                    entries.close();
+                    ending = true;
                 }
-            };
-            if received == 0 {
-                break;
+                _ = tick.tick() => {
+                    ticks = ticks.wrapping_add(1);
+                    if self.away || ticks.is_multiple_of(LOOK_FOR_LEFT_EVERY) {
+                        self.replay().await;
+                    }
+                    self.touch().await;
+                }
             }
-            self.commit(&mut group).await;
         }
-        self.replay().await;
+        if self.away {
+            self.replay().await;
+        }
+        self.touch().await;
     }
 
-    async fn commit(&mut self, group: &mut Vec<Entry>) {
-        let mut rows = Vec::with_capacity(group.len());
-        let mut waiting = Vec::with_capacity(group.len());
-        for Entry { finished, done } in group.drain(..) {
-            rows.push(complete(finished).await);
-            waiting.push(done);
+    /// Records a group and tells everybody who waits.
+    async fn commit(&mut self, group: &mut Vec<Entry>, ending: bool) {
+        let (rows, waiting): (Vec<UsageRow>, Vec<_>) =
+            group.drain(..).map(|entry| (entry.row, entry.recorded)).unzip();
+        let mut tries = 0;
+        while !self.record(&rows).await {
+            tries += 1;
+            if ending && tries == LAST_TRIES {
+                tracing::error!(
+                    rows = rows.len(),
+                    "neither database nor disk took these usage rows; they are lost"
+                );
+                return;
+            }
+            tokio::time::sleep(TEND_EVERY).await;
         }
-        self.record(&rows).await;
-        for done in waiting {
-            // Who hung up does not wait any more.
-            done.send(()).ok();
+        for recorded in waiting {
+            // Nobody waits for a call whose client went away.
+            let _ = recorded.send(());
         }
-        self.touch(&rows).await;
+        for row in &rows {
+            row.account_id.iter().for_each(|id| self.accounts.note(id, row.created_at));
+            row.api_key_id.iter().for_each(|id| self.keys.note(id, row.created_at));
+        }
     }
 
-    async fn record(&mut self, rows: &[UsageRow]) {
-        if self.away_until.is_none_or(|end| end <= Instant::now()) {
-            match self.insert(rows).await {
-                Ok(()) => {
-                    self.away_until = None;
-                    return;
-                }
+    async fn record(&mut self, rows: &[UsageRow]) -> bool {
+        if !self.away {
+            match insert(&self.store, rows).await {
+                Ok(()) => return true,
                 Err(error) => {
-                    tracing::error!(%error, rows = rows.len(), "the database is away; usage goes to the spool");
-                    self.away_until = Some(Instant::now() + AWAY);
+                    tracing::error!(%error, "the database took no usage rows; they go to the spool");
                 }
             }
+            self.away = true;
         }
-        if let Err(error) = self.spool.append(rows).await {
-            tracing::error!(%error, rows = rows.len(), "usage could not be written to the spool either");
-            self.insist(rows).await;
+        let copy = rows.to_vec();
+        match self.on_disk(move |spool| spool.append(&copy)).await {
+            Ok(()) => return true,
+            Err(error) => tracing::error!(%error, "the spool took no usage rows"),
         }
+        // Neither: the database is asked again at once next time.
+        self.away = false;
+        false
     }
 
-    /// Neither database nor spool: nothing may be acknowledged before one of them is back.
-    async fn insist(&mut self, rows: &[UsageRow]) {
-        const ATTEMPTS: u32 = 30;
-        for _ in 0..ATTEMPTS {
-            tokio::time::sleep(AWAY).await;
-            if self.insert(rows).await.is_ok() || self.spool.append(rows).await.is_ok() {
-                return;
-            }
-        }
-        for row in rows {
-            tracing::error!(?row, "usage is lost but for this line");
-        }
-    }
-
-    /// Inserts a group; a row that the database refuses for good does not take the others with it.
-    async fn insert(&self, rows: &[UsageRow]) -> Result<(), InsertError> {
-        let refused = match self.insert_once(rows).await {
-            Err(InsertError::Store(StoreError::Sql(error))) if error.as_database_error().is_some() => error,
-            other => return other,
-        };
-        tracing::warn!(error = %refused, "a group was refused; its rows are tried one by one");
-        for row in rows {
-            match self.insert_once(std::slice::from_ref(row)).await {
-                Err(InsertError::Store(StoreError::Sql(error))) if error.as_database_error().is_some() => {
-                    tracing::error!(%error, ?row, "a row was refused and is kept in this line only");
-                }
-                Err(other) => return Err(other),
-                Ok(()) => {}
-            }
-        }
-        Ok(())
-    }
-
-    async fn insert_once(&self, rows: &[UsageRow]) -> Result<(), InsertError> {
-        let inserted = tokio::time::timeout(COMMIT_TIMEOUT, self.store.insert_usage(rows)).await;
-        Ok(inserted.map_err(|_| InsertError::Slow)??)
-    }
-
-    /// Brings spooled rows into the database. Inserting is idempotent, so a crash in between repeats nothing.
+    /// Moves what waits in the spool into the database.
     async fn replay(&mut self) {
-        let rows = match self.spool.read().await {
-            Ok(rows) => rows,
-            Err(error) => {
-                tracing::error!(%error, "the usage spool can't be read");
-                return;
-            }
+        let waiting = match self.on_disk(Spool::waiting).await {
+            Ok(waiting) => waiting,
+            Err(error) => return tracing::error!(%error, "the usage spool is not readable"),
         };
-        for group in rows.chunks(LARGEST_GROUP) {
-            if let Err(error) = self.insert(group).await {
-                tracing::debug!(%error, "the database is still away");
+        for one in waiting {
+            if !self.replay_one(one).await {
+                self.away = true;
                 return;
             }
         }
-        if !rows.is_empty() {
-            tracing::info!(rows = rows.len(), "usage from the spool is on record");
+        if self.away {
+            tracing::info!("the database takes usage rows again");
         }
-        if let Err(error) = self.spool.clear().await {
-            tracing::error!(%error, "the usage spool can't be removed; its rows are counted once all the same");
-        }
-        self.away_until = None;
+        self.away = false;
     }
 
-    async fn touch(&mut self, rows: &[UsageRow]) {
-        if self.away_until.is_some() {
+    async fn replay_one(&self, waiting: Waiting) -> bool {
+        for rows in waiting.rows.chunks(GROUP) {
+            if let Err(error) = insert(&self.store, rows).await {
+                tracing::warn!(%error, "usage rows stay in the spool");
+                return false;
+            }
+        }
+        if waiting.damaged > 0 {
+            tracing::error!(
+                lines = waiting.damaged,
+                "a spool file had damaged lines and is kept as .damaged"
+            );
+        }
+        if let Err(error) = self.on_disk(move |spool| spool.forget(&waiting)).await {
+            // Harmless: a second replay of the same rows changes nothing.
+            tracing::warn!(%error, "a replayed spool file could not be removed");
+        }
+        true
+    }
+
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Spool) -> std::io::Result<T> + Send + 'static,
+    ) -> std::io::Result<T> {
+        let spool = self.spool.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            work(&mut spool.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        done.await.map_err(std::io::Error::other)?
+    }
+
+    async fn touch(&mut self) {
+        if self.away {
             return;
         }
-        let now = self.clock.now();
-        for row in rows {
-            let key = row.api_key_id.map(Touched::Key);
-            let account = row.account_id.clone().map(Touched::Account);
-            for what in [key, account].into_iter().flatten() {
-                if self.touched.get(&what).is_none_or(|last| last.elapsed() >= TOUCH) {
-                    self.touch_one(&what, now).await;
-                    self.touched.insert(what, Instant::now());
-                }
-            }
+        for (id, at) in self.accounts.take() {
+            note_failure(self.store.touch_account(&id, at).await);
         }
-        self.touched.retain(|_, last| last.elapsed() < TOUCH);
-    }
-
-    async fn touch_one(&self, what: &Touched, now: Timestamp) {
-        let touched = match what {
-            Touched::Key(id) => self.store.touch_api_key(*id, now).await,
-            Touched::Account(id) => self.store.touch_account(id, now).await,
-        };
-        if let Err(error) = touched {
-            tracing::warn!(%error, "last_used_at could not be written");
+        for (id, at) in self.keys.take() {
+            note_failure(self.store.touch_api_key(id, at).await);
         }
     }
 }
 
+fn note_failure(touched: Result<(), StoreError>) {
+    if let Err(error) = touched {
+        tracing::debug!(%error, "a time of last use was not written");
+    }
+}
+
+/// Why rows could not be recorded.
 #[derive(Debug, thiserror::Error)]
-enum InsertError {
-    #[error("no answer in time")]
-    Slow,
+enum NotRecorded {
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("no answer in time")]
+    Timeout,
 }
 
-/// Fills in what the row still lacks: estimated tokens and the settled quota.
-async fn complete(finished: Finished) -> UsageRow {
-    let Finished { mut row, estimate, reservation } = finished;
-    if let Some(estimate) = estimate {
-        let model = row.upstream_model.clone().unwrap_or_default();
-        row.tokens_estimated = true;
-        // Counting a long text takes milliseconds, which would hold up everything else on this thread.
-        match tokio::task::spawn_blocking(move || count(&estimate, &model)).await {
-            Ok((input, output)) => (row.input_tokens, row.output_tokens) = (input, output),
-            Err(error) => tracing::error!(%error, "tokens could not be estimated"),
+async fn insert(store: &Store, rows: &[UsageRow]) -> Result<(), NotRecorded> {
+    match insert_in_time(store, rows).await {
+        Err(NotRecorded::Store(error)) if is_for_good(&error) => insert_one_by_one(store, rows).await,
+        other => other,
+    }
+}
+
+/// One row that can't be recorded, as of a person who was deleted meanwhile, must not hold up the others.
+async fn insert_one_by_one(store: &Store, rows: &[UsageRow]) -> Result<(), NotRecorded> {
+    for row in rows {
+        match insert_in_time(store, std::slice::from_ref(row)).await {
+            Err(NotRecorded::Store(error)) if is_for_good(&error) => {
+                tracing::error!(%error, ?row, "a usage row was refused for good and is kept in this line only");
+            }
+            other => other?,
         }
     }
-    if let Some(reservation) = reservation {
-        row.quota_millionths = reservation.settle(row.input_tokens.saturating_add(row.output_tokens)).0;
-    }
-    row
+    Ok(())
 }
 
-/// Input and output tokens of a call whose provider did not count them.
-fn count(estimate: &Estimate, model: &str) -> (i64, i64) {
-    let prompt = ChatHead::parse(&estimate.request).map_or(0, |head| {
-        let raw = [Some(head.messages), head.tools].into_iter().flatten();
-        tokens::prompt(Dialect::OpenAi, raw).estimate_tokens(Dialect::OpenAi, model)
-    });
-    let output = estimate_tokens(model, &estimate.text) + estimate.more_text_bytes / BYTES_PER_TOKEN;
-    let whole = |tokens| i64::try_from(tokens).unwrap_or(i64::MAX);
-    (whole(prompt), whole(output))
+async fn insert_in_time(store: &Store, rows: &[UsageRow]) -> Result<(), NotRecorded> {
+    let inserted = tokio::time::timeout(COMMIT_WITHIN, store.insert_usage(rows)).await;
+    Ok(inserted.map_err(|_| NotRecorded::Timeout)??)
+}
+
+/// Whether the database refuses the row itself, whenever it is asked: its person was deleted, or a value does not fit.
+/// Everything else (busy, full, read-only, starting up) passes, and until then the row waits in the spool.
+fn is_for_good(error: &StoreError) -> bool {
+    let StoreError::Sql(error) = error else { return false };
+    error.as_database_error().is_some_and(|error| {
+        let is_bad_value = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some_and(|error| {
+            // SQLSTATE class 22: data exception.
+            error.code().starts_with("22")
+        });
+        is_bad_value || !matches!(error.kind(), sqlx::error::ErrorKind::Other)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::spool::tests::{directory, row};
+    use super::*;
+    use crate::config::DatabaseConfig;
+    use crate::ids::UserId;
+    use crate::store::usage::UsageFilter;
+    use crate::store::users::{NewUser, Role};
+
+    async fn store(directory: &Path) -> (Store, UserId) {
+        let store =
+            Store::connect(&DatabaseConfig::Sqlite { path: directory.join("test.db") }).await.unwrap();
+        store.migrate().await.unwrap();
+        let user = NewUser {
+            username: "ada".into(),
+            password_hash: None,
+            oauth_id: None,
+            avatar_url: None,
+            trust_level: 0,
+            is_active: true,
+            is_silenced: false,
+            is_beta: false,
+            role: Role::Member,
+        };
+        let id = store.create_user(&user, Timestamp::from_seconds(1)).await.unwrap().unwrap();
+        (store, id)
+    }
+
+    fn of(user_id: UserId, record_id: &str) -> UsageRow {
+        UsageRow { user_id, ..row(record_id) }
+    }
+
+    async fn recorded(store: &Store, user: UserId) -> usize {
+        store.list_usage(user, &UsageFilter::default(), None, 1000).await.unwrap().len()
+    }
+
+    async fn hand_in(ledger: &Ledger, row: UsageRow) -> bool {
+        let (sender, receiver) = oneshot::channel();
+        ledger.place().unwrap().record(row, sender);
+        receiver.await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn what_is_acknowledged_is_in_the_database() {
+        let directory = directory();
+        let (store, user) = store(&directory).await;
+        let tasks = Tasks::default();
+        let ledger = Ledger::start(store.clone(), &directory, &tasks);
+        assert!(hand_in(&ledger, of(user, "a")).await);
+        assert!(hand_in(&ledger, of(UserId(999), "nobody")).await, "a deleted person holds nobody up");
+        assert!(hand_in(&ledger, of(user, "a")).await);
+        assert_eq!(recorded(&store, user).await, 1);
+        // A call that still runs when the process ends is waited for.
+        let late = ledger.place().unwrap();
+        let (ended, ()) = tokio::join!(tasks.shutdown(Duration::from_secs(5)), async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            late.record(of(user, "late"), oneshot::channel().0);
+        });
+        assert!(ended && ledger.place().is_none());
+        assert_eq!(recorded(&store, user).await, 2);
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_the_database_refused_is_replayed_once() {
+        let directory = directory();
+        let (away, user) = store(&directory).await;
+        away.close().await;
+        let tasks = Tasks::default();
+        let ledger = Ledger::start(away, &directory, &tasks);
+        assert!(hand_in(&ledger, of(user, "a")).await, "the spool counts as recorded");
+        assert!(hand_in(&ledger, of(user, "b")).await);
+        drop(ledger);
+        assert!(tasks.shutdown(Duration::from_secs(5)).await);
+
+        for _ in 0..2 {
+            let config = DatabaseConfig::Sqlite { path: directory.join("test.db") };
+            let back = Store::connect(&config).await.unwrap();
+            let tasks = Tasks::default();
+            let ledger = Ledger::start(back.clone(), &directory, &tasks);
+            assert!(hand_in(&ledger, of(user, "b")).await);
+            assert!(tasks.shutdown(Duration::from_secs(5)).await);
+            assert_eq!(recorded(&back, user).await, 2);
+        }
+        std::fs::remove_dir_all(directory).unwrap();
+    }
 }

@@ -1,24 +1,26 @@
-//! The model endpoints, one file a step, each handing one value to the next and none calling back:
+//! The model endpoints, one file a step of a call's way:
 //!
 //! | step | file | hands on |
 //! | --- | --- | --- |
-//! | who, and may they | `auth::extract`, `admission` | a reservation of quota |
-//! | which account | `accounts` | a lease of an account |
-//! | send, retry on another | `chat`, `upstream` behind `guard` | the provider's answer |
-//! | stream back, observed | `relay` | what was used |
-//! | record and settle | `call`, `ledger` with its `spool` | a committed row |
+//! | what is asked | `chat` | the call |
+//! | may they? | `admission`, `quotas` | a reservation, which gives itself back when dropped |
+//! | which account? | `pool`, `accounts` | a lease, which ends itself when dropped |
+//! | send | `upstream`, `guard` | the provider's answer, or a failure that is tried once more elsewhere |
+//! | stream back | `relay` | bytes as they came, the last of them after the row is on record |
+//! | settle | `settlement`, `ledger`, `spool` | the usage row |
 //!
-//! A reservation or a lease that is dropped gives itself back, and a call that is dropped records itself. Nothing
-//! here writes SQL on the way of a call; what must be stored goes through the ledger.
+//! No SQL and no Redis on the way of a call but the key's own rate limit: accounts, quotas and callers are in memory.
 
 mod accounts;
 mod admission;
-mod call;
 mod chat;
 mod guard;
 mod ledger;
 mod models;
+mod pool;
+mod quotas;
 mod relay;
+mod settlement;
 mod spool;
 mod upstream;
 
@@ -32,22 +34,32 @@ use crate::auth::vault::Vault;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::state::State;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
-use accounts::Accounts;
-use admission::Quotas;
 use ledger::Ledger;
-use models::ModelLists;
+use models::Catalog;
+use pool::Pool;
+use quotas::Quotas;
 use upstream::Upstream;
 
-/// What calls share.
-#[derive(Clone)]
+/// Why the gateway can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The accounts can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The encryption of connections to providers can't be set up.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// What the model endpoints share: the accounts, the quotas, the way to providers and the usage record.
 pub struct Gateway {
-    accounts: Accounts,
-    quotas: Quotas,
+    pool: Arc<Pool>,
+    quotas: Arc<Quotas>,
     upstream: Upstream,
     ledger: Ledger,
-    models: ModelLists,
+    catalog: Catalog,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -57,7 +69,8 @@ impl std::fmt::Debug for Gateway {
 }
 
 impl Gateway {
-    /// Loads the accounts and starts the ledger.
+    /// Loads the accounts and starts the tasks that keep them fresh and record usage. Both end with `tasks`; the ledger
+    /// only after every call that began has been recorded.
     pub async fn start(
         config: &Config,
         clock: &Clock,
@@ -65,25 +78,20 @@ impl Gateway {
         state: &State,
         vault: &Vault,
         tasks: &Tasks,
-    ) -> Result<Self, crate::store::StoreError> {
-        let quotas = Quotas::new(clock.clone());
-        let source = accounts::Source {
-            store: store.clone(),
-            vault: vault.clone(),
-            clock: clock.clone(),
-            upstream: config.upstream.clone(),
-        };
-        let accounts = Accounts::start(source, quotas.clone(), state, tasks).await?;
-        let ledger = Ledger::start(store.clone(), clock.clone(), quotas.clone(), &config.data_dir, tasks);
-        let upstream = Upstream::new(config.upstream.clone());
-        Ok(Self { accounts, quotas, upstream, ledger, models: ModelLists::default() })
+    ) -> Result<Self, GatewayError> {
+        let quotas = Arc::new(Quotas::new(clock.clone()));
+        let loader = accounts::Loader::new(vault.clone(), config.upstream.clone());
+        let pool = Pool::start(store.clone(), state, clock.clone(), loader, quotas.clone(), tasks).await?;
+        let ledger = Ledger::start(store.clone(), &config.data_dir, tasks);
+        let upstream = Upstream::new(&config.upstream)?;
+        Ok(Self { pool, quotas, upstream, ledger, catalog: Catalog::default() })
     }
 }
 
 /// The routes of this room.
 pub fn routes() -> Router<Arc<App>> {
     Router::new()
-        .route("/v1/models", get(models::list))
-        .route("/v1/models/{*model}", get(models::get))
-        .route("/v1/chat/completions", post(chat::completions))
+        .route("/v1/models", get(models::list_models))
+        .route("/v1/models/{*id}", get(models::find_model))
+        .route("/v1/chat/completions", post(chat::complete_chat))
 }

@@ -1,4 +1,5 @@
-//! `GET /v1/models`: what a caller can call, over their own accounts and the shared pool.
+//! `GET /v1/models` and `GET /v1/models/{id}`: what the caller's own accounts and the shared ones serve. An account that
+//! lists no models is asked what its provider has; the answer is remembered for some minutes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,109 +7,127 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::{ACCEPT, AUTHORIZATION};
-use axum::http::{Request, StatusCode};
-use bytes::Bytes;
-use futures_util::StreamExt as _;
-use http_body_util::{BodyExt as _, Full, Limited};
+use millpond_pool::pattern::glob_matches;
 use millpond_wire::models::{Model, ModelList};
-use moka::future::Cache;
+use moka::sync::Cache;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use super::accounts::Target;
+use super::accounts::Serving;
+use super::admission::unknown_model;
 use super::upstream::Upstream;
 use crate::api::input::Segment;
 use crate::app::App;
 use crate::auth::extract::Caller;
-use crate::error::{ApiError, Result};
+use crate::error::Result;
 use crate::ids::AccountId;
 
 const LIFE: Duration = Duration::from_secs(600);
-const PATIENCE: Duration = Duration::from_secs(10);
-const AT_ONCE: usize = 8;
-const LARGEST_LIST_BYTES: usize = 4 << 20;
-/// Accounts without a list of their own whose provider is asked for one request.
-const ASKED_PROVIDERS: usize = 32;
+/// A provider that did not answer is asked again after this.
+const FAILED_LIFE: Duration = Duration::from_secs(30);
+/// All providers together may take this long.
+const WITHIN: Duration = Duration::from_secs(5);
+const ASKED_AT_ONCE: usize = 16;
+const CAPACITY: u64 = 10_000;
 
-/// What providers said they have, for accounts that don't list their models. Cheap to clone.
-#[derive(Clone)]
-pub(super) struct ModelLists(Cache<AccountId, Arc<[Model]>>);
+/// What providers said they have, by account.
+pub(super) struct Catalog {
+    known: Cache<AccountId, Arc<[Model]>>,
+    failed: Cache<AccountId, ()>,
+}
 
-impl Default for ModelLists {
+impl Default for Catalog {
     fn default() -> Self {
-        Self(Cache::builder().max_capacity(10_000).time_to_live(LIFE).build())
-    }
-}
-
-impl ModelLists {
-    /// The provider's list; empty when it gives none, and then it is asked again next time.
-    async fn of(&self, target: &Target, upstream: &Upstream) -> Arc<[Model]> {
-        if let Some(list) = self.0.get(&target.id).await {
-            return list;
+        Self {
+            known: Cache::builder().max_capacity(CAPACITY).time_to_live(LIFE).build(),
+            failed: Cache::builder().max_capacity(CAPACITY).time_to_live(FAILED_LIFE).build(),
         }
-        let asked = tokio::time::timeout(PATIENCE, ask(target, upstream)).await;
-        let list: Arc<[Model]> = asked.ok().flatten().unwrap_or_default().into();
-        if !list.is_empty() {
-            self.0.insert(target.id.clone(), list.clone()).await;
+    }
+}
+
+impl Catalog {
+    /// Asks the providers of those accounts that need it and are not remembered.
+    async fn learn(&self, upstream: &Upstream, accounts: &[Arc<Serving>]) {
+        let unknown = |account: &&Arc<Serving>| {
+            needs_provider(account)
+                && !self.known.contains_key(&account.id)
+                && !self.failed.contains_key(&account.id)
+        };
+        let deadline = Instant::now() + WITHIN;
+        let mut asking = JoinSet::new();
+        for account in accounts.iter().filter(unknown) {
+            if asking.len() == ASKED_AT_ONCE && !self.hear(&mut asking, deadline).await {
+                return;
+            }
+            let (upstream, account) = (upstream.clone(), account.clone());
+            asking.spawn(async move { (account.id.clone(), ask(&upstream, &account).await) });
         }
-        list
+        while !asking.is_empty() && self.hear(&mut asking, deadline).await {}
+    }
+
+    /// Takes one answer in; false when the time is over.
+    async fn hear(&self, asking: &mut JoinSet<(AccountId, Option<Vec<Model>>)>, deadline: Instant) -> bool {
+        match tokio::time::timeout_at(deadline, asking.join_next()).await {
+            Err(_) => return false,
+            Ok(Some(Ok((id, Some(models))))) => self.known.insert(id, models.into()),
+            Ok(Some(Ok((id, None)))) => self.failed.insert(id, ()),
+            Ok(_) => {}
+        }
+        true
+    }
+
+    /// The models of one account as far as they are known.
+    fn models_of(&self, account: &Serving) -> Vec<Model> {
+        let created = account.created_at.seconds();
+        let named = |name: &String| Model::new(name.as_str(), created, "openai");
+        let patterns = account.models.as_deref();
+        let exact = patterns.unwrap_or_default().iter().filter(|name| !name.contains('*'));
+        let mut models: Vec<Model> = exact.chain(account.aliases.keys()).map(named).collect();
+        if let Some(known) = self.known.get(&account.id) {
+            let served = |model: &&Model| {
+                patterns.is_none_or(|patterns| patterns.iter().any(|one| glob_matches(one, &model.id)))
+            };
+            models.extend(known.iter().filter(served).cloned());
+        }
+        models
     }
 }
 
-async fn ask(target: &Target, upstream: &Upstream) -> Option<Vec<Model>> {
-    let request = Request::get(format!("{}/models", target.base_url))
-        .header(AUTHORIZATION, target.authorization.clone())
-        .header(ACCEPT, "application/json")
-        .body(Full::<Bytes>::default())
-        .ok()?;
-    let answer = upstream.send(request).await.ok()?;
-    if !answer.status().is_success() {
-        return None;
-    }
-    let body = Limited::new(answer.into_body(), LARGEST_LIST_BYTES).collect().await.ok()?.to_bytes();
-    serde_json::from_slice::<ModelList>(&body).ok().map(|list| list.data)
+fn needs_provider(account: &Serving) -> bool {
+    account.models.as_ref().is_none_or(|models| models.iter().any(|name| name.contains('*')))
 }
 
-/// Every model of a caller by name.
+async fn ask(upstream: &Upstream, account: &Serving) -> Option<Vec<Model>> {
+    let answer = upstream.models(account, WITHIN).await;
+    let models = answer.map_err(|failure| failure.to_string()).and_then(|body| {
+        serde_json::from_slice::<ModelList>(&body).map(|list| list.data).map_err(|error| error.to_string())
+    });
+    models.inspect_err(|reason| tracing::debug!(account = %account.id, reason, "no list of models")).ok()
+}
+
+/// What the caller can call, by name.
 async fn visible(app: &App, caller: &Caller) -> BTreeMap<String, Model> {
-    app.gateway.accounts.refresh().await;
-    let targets = app.gateway.accounts.usable_by(caller.user.id);
+    let gateway = &app.gateway;
+    gateway.pool.fresh().await;
+    let accounts = gateway.pool.visible_to(caller.user.id);
+    gateway.catalog.learn(&gateway.upstream, &accounts).await;
     let mut models = BTreeMap::new();
-    let listed = |name: &String| (name.clone(), Model::new(name.clone(), 0, "millpond"));
-    for target in &targets {
-        let own = target.models.iter().flatten().filter(|name| !name.contains('*'));
-        models.extend(own.chain(target.aliases.keys()).map(listed));
-    }
-    let mut asking = Vec::new();
-    for target in targets.into_iter().filter(|target| target.models.is_none()).take(ASKED_PROVIDERS) {
-        let (lists, upstream) = (app.gateway.models.clone(), app.gateway.upstream.clone());
-        asking.push(async move { lists.of(&target, &upstream).await });
-    }
-    let answers: Vec<Arc<[Model]>> =
-        futures_util::stream::iter(asking).buffer_unordered(AT_ONCE).collect().await;
-    for model in answers.iter().flat_map(|list| list.iter()) {
-        models.entry(model.id.clone()).or_insert_with(|| model.clone());
-    }
-    if let Some(key) = &caller.key {
-        models.retain(|name, _| key.allows(name));
+    for model in accounts.iter().flat_map(|account| gateway.catalog.models_of(account)) {
+        if caller.key.as_ref().is_none_or(|key| key.allows(&model.id)) {
+            models.entry(model.id.clone()).or_insert(model);
+        }
     }
     models
 }
 
-/// All models of the caller.
-pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Json<ModelList> {
+pub(super) async fn list_models(State(app): State<Arc<App>>, caller: Caller) -> Json<ModelList> {
     Json(ModelList::new(visible(&app, &caller).await.into_values().collect()))
 }
 
-/// One model of the caller.
-pub(super) async fn get(
+pub(super) async fn find_model(
     State(app): State<Arc<App>>,
     caller: Caller,
-    Segment(name): Segment,
+    Segment(id): Segment,
 ) -> Result<Json<Model>> {
-    let model = visible(&app, &caller).await.remove(&name);
-    model.map(Json).ok_or_else(|| {
-        let shown: String = name.chars().take(100).collect();
-        let message = format!("The model '{shown}' does not exist or you do not have access to it.");
-        ApiError::new(StatusCode::NOT_FOUND, "model_not_found", message).param("model")
-    })
+    visible(&app, &caller).await.remove(&id).map(Json).ok_or_else(|| unknown_model(&id))
 }

@@ -1,190 +1,347 @@
-//! The answer on its way back: bytes pass as they came and are only observed. The last frame is held until the call
-//! is on record, so nobody has a whole answer that was not metered.
+//! The answer on its way back: bytes as they came, watched but not changed. The end of a stream, and the whole of a short
+//! answer, is handed over only when the call is on record; a client that leaves takes the upstream call down with it.
 
 use std::future::Future as _;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use axum::http::HeaderMap;
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use bytes::Bytes;
-use http_body::{Body, Frame};
+use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
-use millpond_wire::{Dialect, ErrorKind, StreamObserver, WireError, error::stream_frame};
+use millpond_wire::error::{ErrorKind, WireError, body as error_body, stream_frame};
+use millpond_wire::observe::observe_body;
+use millpond_wire::{Dialect, Observed, StreamObserver};
+use serde_json::Value;
 use tokio::sync::oneshot;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
-use super::call::{Call, Ending};
+use super::settlement::{End, Settlement, client_closed};
+use super::upstream::{Failure, read_body};
+use crate::error::{ApiError, Result};
+use crate::store::usage::Outcome;
 
-/// How long a stream may be silent and how long it may take.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    pub idle: Duration,
-    pub deadline: Instant,
+/// How long the provider may be silent, and until when the whole call must be over.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    pub(super) idle: Duration,
+    pub(super) deadline: Instant,
 }
 
+/// Hands an answer to the client.
+pub(super) async fn deliver(
+    answer: Response<Incoming>,
+    settlement: Settlement,
+    drop_usage_chunk: bool,
+    patience: Patience,
+) -> Result<Response<Body>> {
+    if !answer.status().is_success() {
+        return refusal(answer, settlement, patience).await;
+    }
+    if is_stream(&answer) {
+        return Ok(stream(answer, settlement, drop_usage_chunk, patience));
+    }
+    whole(answer, settlement, patience).await
+}
+
+fn is_stream(answer: &Response<Incoming>) -> bool {
+    let content_type = answer.headers().get(CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
+}
+
+/// A provider's word that the request itself is wrong: its status, and its body in OpenAI's shape.
+async fn refusal(
+    answer: Response<Incoming>,
+    settlement: Settlement,
+    patience: Patience,
+) -> Result<Response<Body>> {
+    let status = answer.status();
+    // What can't be read is worth no more than its status.
+    let body =
+        read_body(answer.into_body(), patience.idle, patience.deadline.into_std()).await.unwrap_or_default();
+    let end = End {
+        outcome: Outcome::UpstreamError,
+        status: status.as_u16(),
+        error_code: Some("upstream_refused_request"),
+    };
+    recorded(settlement.finish(end, Observed::default())).await?;
+    let mut response = Response::new(Body::from(in_openai_shape(status, body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+fn in_openai_shape(status: StatusCode, body: Bytes) -> Bytes {
+    let read: Option<Value> = serde_json::from_slice(&body).ok();
+    if read.as_ref().is_some_and(|value| value.get("error").is_some_and(Value::is_object)) {
+        return body;
+    }
+    let said = read.as_ref().and_then(|value| {
+        let places = [value.get("error"), value.get("message"), value.get("detail")];
+        places.into_iter().flatten().find_map(Value::as_str)
+    });
+    let kind = match status.as_u16() {
+        404 => ErrorKind::NotFound,
+        413 => ErrorKind::TooLarge,
+        415 => ErrorKind::UnsupportedMediaType,
+        _ => ErrorKind::InvalidRequest,
+    };
+    let message = said.unwrap_or("The provider refused the request without saying why.");
+    error_body(Dialect::OpenAi, &WireError::new(kind, message).with_code("upstream_refused_request")).into()
+}
+
+async fn whole(
+    answer: Response<Incoming>,
+    mut settlement: Settlement,
+    patience: Patience,
+) -> Result<Response<Body>> {
+    let (parts, body) = answer.into_parts();
+    let body = match read_body(body, patience.idle, patience.deadline.into_std()).await {
+        Ok(body) => body,
+        Err(failure) => return Err(cut_short(settlement, failure).await?),
+    };
+    settlement.first_byte();
+    let observed = observe_body(Dialect::OpenAi, &body);
+    let failed = observed.provider_error.is_some() && !observed.any_content;
+    let end = End {
+        outcome: if failed { Outcome::UpstreamError } else { Outcome::Ok },
+        status: parts.status.as_u16(),
+        error_code: failed.then_some("upstream_error"),
+    };
+    recorded(settlement.finish(end, observed)).await?;
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = parts.status;
+    let content_type = parts.headers.get(CONTENT_TYPE).cloned();
+    let json = || HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, content_type.unwrap_or_else(json));
+    Ok(response)
+}
+
+async fn cut_short(settlement: Settlement, failure: Failure) -> Result<ApiError> {
+    let (status, code, message) = match failure {
+        Failure::Timeout => (
+            StatusCode::GATEWAY_TIMEOUT,
+            "upstream_timeout",
+            "The provider did not finish its answer in time.",
+        ),
+        _ => (StatusCode::BAD_GATEWAY, "upstream_error", "The provider broke off its answer."),
+    };
+    let end = End { outcome: Outcome::UpstreamError, status: status.as_u16(), error_code: Some(code) };
+    recorded(settlement.finish(end, Observed::default())).await?;
+    Ok(ApiError::new(status, code, message).because(failure))
+}
+
+/// Waits until a call is on record; an answer that could not be recorded is not given.
+pub(super) async fn recorded(hears: oneshot::Receiver<()>) -> Result<()> {
+    hears.await.map_err(|_| ApiError::unavailable("the call could not be recorded"))
+}
+
+fn stream(
+    answer: Response<Incoming>,
+    settlement: Settlement,
+    drop_usage_chunk: bool,
+    patience: Patience,
+) -> Response<Body> {
+    let (parts, upstream) = answer.into_parts();
+    let now = Instant::now();
+    let relay = Relay {
+        upstream: Some(upstream),
+        observer: StreamObserver::new(Dialect::OpenAi, drop_usage_chunk),
+        settlement: Some(settlement),
+        phase: Phase::Streaming,
+        status: parts.status.as_u16(),
+        patience,
+        last_frame: now,
+        alarm: Box::pin(tokio::time::sleep_until(patience.deadline.min(now + patience.idle))),
+    };
+    let mut response = Response::new(Body::new(relay));
+    *response.status_mut() = parts.status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    // Tells nginx not to collect the chunks.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}
+
+/// The call could not be recorded, so its end must not look like one.
+#[derive(Debug, thiserror::Error)]
+#[error("the call could not be recorded")]
+struct NotRecorded;
+
 enum Phase {
+    /// Bytes come and go.
     Streaming,
-    /// The row is being committed.
-    Recording(Option<oneshot::Receiver<()>>),
-    /// The row is on record; what was held back goes out.
-    Releasing,
-    Done,
+    /// The end is known and kept back until the ledger answers; then `last` follows what was kept.
+    Recording {
+        hears: oneshot::Receiver<()>,
+        last: Option<Bytes>,
+    },
+    /// What is left goes out.
+    Ending(Option<Bytes>),
+    Over,
+}
+
+enum Event {
+    Bytes(Bytes),
+    Nothing,
+    End,
+    Cut,
+    Silence,
 }
 
 /// The body of a streamed answer.
-pub(super) struct Relay {
-    upstream: Incoming,
+struct Relay {
+    upstream: Option<Incoming>,
     observer: StreamObserver,
-    call: Call,
+    settlement: Option<Settlement>,
     phase: Phase,
-    limits: Limits,
+    status: u16,
+    patience: Patience,
     last_frame: Instant,
+    /// Set anew only when it rings, not with every frame.
     alarm: Pin<Box<Sleep>>,
-    /// An error event that ends the stream.
-    farewell: Option<Bytes>,
 }
 
-impl Relay {
-    /// Relays `upstream` for `call`.
-    pub(super) fn new(upstream: Incoming, observer: StreamObserver, call: Call, limits: Limits) -> Self {
-        let now = Instant::now();
-        let first = limits.deadline.min(now + limits.idle);
-        Self {
-            upstream,
-            observer,
-            call,
-            phase: Phase::Streaming,
-            limits,
-            last_frame: now,
-            alarm: Box::pin(tokio::time::sleep_until(first.into())),
-            farewell: None,
-        }
-    }
-
-    fn record(&mut self, ending: Ending) {
-        let recorded = self.call.finish_stream(ending, &mut self.observer);
-        self.phase = Phase::Recording(recorded);
-    }
-
-    /// The provider failed in the middle: the client is told in the words of its dialect.
-    fn fail(&mut self, error: &'static str, message: &'static str) {
-        let told = WireError::new(ErrorKind::Upstream, message).with_code(error);
-        self.farewell = Some(stream_frame(Dialect::OpenAi, &told).into());
-        self.record(Ending::upstream(200, error));
-    }
-
-    /// The next bytes of the provider, or how the stream ended.
-    fn poll_upstream(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        match Pin::new(&mut self.upstream).poll_frame(context) {
-            Poll::Ready(Some(Ok(frame))) => {
-                if let Ok(data) = frame.into_data() {
-                    self.call.first_byte();
-                    self.last_frame = Instant::now();
-                    self.observer.feed(data);
-                }
-                Poll::Ready(())
-            }
-            Poll::Ready(Some(Err(error))) => {
-                tracing::warn!(%error, "a provider's stream broke");
-                self.fail("upstream_cut", "The provider's stream broke off.");
-                Poll::Ready(())
-            }
-            Poll::Ready(None) => {
-                self.end();
-                Poll::Ready(())
-            }
-            Poll::Pending => self.poll_alarm(context),
-        }
-    }
-
-    /// The provider closed the stream. Some never say `[DONE]`, but all say why they finished.
-    fn end(&mut self) {
-        let observed = self.observer.take();
-        if observed.saw_end || observed.finished {
-            let recorded = self.call.finish(Ending::OK, Some(observed));
-            self.phase = Phase::Recording(recorded);
-        } else {
-            let told = WireError::new(ErrorKind::Upstream, "The provider's stream ended too early.");
-            self.farewell = Some(stream_frame(Dialect::OpenAi, &told.with_code("upstream_cut")).into());
-            let recorded = self.call.finish(Ending::upstream(200, "upstream_cut"), Some(observed));
-            self.phase = Phase::Recording(recorded);
-        }
-    }
-
-    /// The alarm is not moved with every frame; when it rings, the last frame says whether it is time.
-    fn poll_alarm(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        ready!(self.alarm.as_mut().poll(context));
-        let now = Instant::now();
-        let due = self.limits.deadline.min(self.last_frame + self.limits.idle);
-        if due > now {
-            self.alarm.as_mut().reset(due.into());
-        } else {
-            self.fail("upstream_timeout", "The provider stopped answering.");
-        }
-        Poll::Ready(())
-    }
-
-    fn poll_recorded(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if let Phase::Recording(Some(recorded)) = &mut self.phase {
-            let kept = ready!(Pin::new(recorded).poll(context));
-            if kept.is_err() {
-                tracing::error!("the ledger is gone");
-            }
-        }
-        self.observer.release();
-        self.phase = Phase::Releasing;
-        Poll::Ready(())
-    }
-}
-
-impl Body for Relay {
+impl http_body::Body for Relay {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = NotRecorded;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let this = self.get_mut();
+    ) -> Poll<Option<Result<Frame<Bytes>, NotRecorded>>> {
+        let relay = self.get_mut();
         loop {
-            if !matches!(this.phase, Phase::Done)
-                && let Some(bytes) = this.observer.pop()
-            {
+            if let Some(bytes) = relay.observer.pop() {
+                if let Some(settlement) = &mut relay.settlement {
+                    settlement.first_byte();
+                }
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
-            match &this.phase {
-                Phase::Streaming if this.observer.has_ended() => this.record(Ending::OK),
-                Phase::Streaming => ready!(this.poll_upstream(context)),
-                Phase::Recording(_) => ready!(this.poll_recorded(context)),
-                Phase::Releasing => {
-                    this.phase = Phase::Done;
-                    if let Some(bytes) = this.farewell.take() {
-                        return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            match &mut relay.phase {
+                Phase::Streaming => match ready!(relay.poll_upstream(context)) {
+                    Event::Bytes(bytes) => relay.take(bytes),
+                    Event::Nothing => {}
+                    Event::End => relay.end(),
+                    Event::Cut => relay.fail("upstream_error", "The provider broke off its answer."),
+                    Event::Silence => relay.fail("upstream_timeout", "The provider did not go on in time."),
+                },
+                Phase::Recording { hears, last } => {
+                    let answer = ready!(Pin::new(hears).poll(context));
+                    let last = last.take();
+                    relay.drain(context);
+                    if answer.is_err() {
+                        relay.phase = Phase::Over;
+                        return Poll::Ready(Some(Err(NotRecorded)));
+                    }
+                    relay.observer.release();
+                    relay.phase = Phase::Ending(last);
+                }
+                Phase::Ending(last) => {
+                    let last = last.take();
+                    relay.phase = Phase::Over;
+                    if let Some(last) = last {
+                        return Poll::Ready(Some(Ok(Frame::data(last))));
                     }
                 }
-                Phase::Done => return Poll::Ready(None),
+                Phase::Over => return Poll::Ready(None),
             }
         }
     }
+}
+
+impl Relay {
+    fn poll_upstream(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+        let Some(upstream) = &mut self.upstream else { return Poll::Ready(Event::End) };
+        if let Poll::Ready(frame) = Pin::new(upstream).poll_frame(context) {
+            self.last_frame = Instant::now();
+            return Poll::Ready(match frame {
+                None => Event::End,
+                Some(Err(_)) => Event::Cut,
+                Some(Ok(frame)) => frame.into_data().map_or(Event::Nothing, Event::Bytes),
+            });
+        }
+        while self.alarm.as_mut().poll(context).is_ready() {
+            let due = self.patience.deadline.min(self.last_frame + self.patience.idle);
+            if due <= Instant::now() {
+                return Poll::Ready(Event::Silence);
+            }
+            self.alarm.as_mut().reset(due);
+        }
+        Poll::Pending
+    }
+
+    fn take(&mut self, bytes: Bytes) {
+        self.observer.feed(bytes);
+        if self.observer.has_ended() {
+            self.end();
+        }
+    }
+
+    /// The provider is done, or went away in a way that looks like it.
+    fn end(&mut self) {
+        let observed = self.observer.take();
+        if observed.provider_error.is_some() {
+            return self.record(observed, Outcome::UpstreamError, Some("upstream_error"), None);
+        }
+        if observed.saw_end || observed.finished {
+            return self.record(observed, Outcome::Ok, None, None);
+        }
+        let last = broken("upstream_error", "The provider broke off its answer.");
+        self.record(observed, Outcome::UpstreamError, Some("upstream_error"), Some(last));
+    }
+
+    fn fail(&mut self, code: &'static str, message: &'static str) {
+        self.upstream = None;
+        let observed = self.observer.take();
+        self.record(observed, Outcome::UpstreamError, Some(code), Some(broken(code, message)));
+    }
+
+    fn record(
+        &mut self,
+        observed: Observed,
+        outcome: Outcome,
+        error_code: Option<&'static str>,
+        last: Option<Bytes>,
+    ) {
+        let Some(settlement) = self.settlement.take() else { return };
+        let hears = settlement.finish(End { outcome, status: self.status, error_code }, observed);
+        self.phase = Phase::Recording { hears, last };
+    }
+
+    /// Reads the upstream's end, which has mostly come meanwhile, so that its connection can serve the next call.
+    fn drain(&mut self, context: &mut Context<'_>) {
+        while let Some(upstream) = &mut self.upstream {
+            match Pin::new(upstream).poll_frame(context) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Ok(bytes) = frame.into_data() {
+                        self.observer.feed(bytes);
+                    }
+                }
+                Poll::Ready(None | Some(Err(_))) => self.upstream = None,
+                Poll::Pending => return,
+            }
+        }
+    }
+}
+
+/// An error inside the stream. Blank lines first: the provider may have stopped in the middle of an event.
+fn broken(code: &'static str, message: &'static str) -> Bytes {
+    let error = WireError::new(ErrorKind::Upstream, message).with_code(code);
+    [b"\n\n".as_slice(), &stream_frame(Dialect::OpenAi, &error)].concat().into()
 }
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        if !self.call.is_finished() {
-            self.call.finish_stream(Ending::CLIENT_CLOSED, &mut self.observer);
+        // The upstream first: whoever waits for the lease must not find the call still running.
+        self.upstream = None;
+        if let Some(settlement) = self.settlement.take() {
+            // Nobody waits for it; the ledger keeps its place until it is recorded.
+            drop(settlement.finish(client_closed(), self.observer.take()));
         }
     }
-}
-
-/// The provider's headers that concern the client.
-pub(super) fn pass_headers(from: &HeaderMap) -> HeaderMap {
-    use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
-    let mut to = HeaderMap::with_capacity(4);
-    for name in [CONTENT_TYPE, RETRY_AFTER] {
-        if let Some(value) = from.get(&name) {
-            to.insert(name, value.clone());
-        }
-    }
-    to
 }

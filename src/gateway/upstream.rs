@@ -1,122 +1,270 @@
-//! Calls to providers: one pooled client, a guarded connector, a deadline on everything, no redirects followed.
+//! Calls to providers: one pooled client, no redirects, every connection past the guard, every wait bounded.
 
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use axum::http::{Request, Response, Uri};
-use bytes::Bytes;
-use http_body_util::Full;
+use axum::http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tower::Service;
 
-use super::guard;
+use super::accounts::Serving;
+use super::guard::Guard;
 use crate::config::UpstreamConfig;
 
-/// Idle connections are kept this long, less than providers' load balancers keep theirs.
-const IDLE_CONNECTION: Duration = Duration::from_secs(50);
-const IDLE_PER_HOST: usize = 256;
+const IDLE_CONNECTION: Duration = Duration::from_secs(60);
+const AGENT: &str = concat!("millpond/", env!("CARGO_PKG_VERSION"));
+/// The longest rest that a provider's `Retry-After` is believed.
+const LONGEST_REST: Duration = Duration::from_secs(3600);
+/// An answer that is not streamed may be this large.
+pub(super) const LARGEST_ANSWER: usize = 64 << 20;
 
-/// Why a provider gave no answer.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why an attempt failed in a way that another account may not.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum UpstreamError {
-    #[error("the provider did not answer in time")]
+pub(super) enum Failure {
+    /// The host resolves to nothing that may be connected to.
+    #[error("no allowed address")]
+    Forbidden,
+    /// No connection, or it broke before an answer came.
+    #[error("{0}")]
+    Broken(String),
+    /// Nothing came in time.
+    #[error("no answer in time")]
     Timeout,
-    #[error("the provider could not be reached: {0}")]
-    Unreachable(#[from] hyper_util::client::legacy::Error),
+    /// The account or its provider can't serve at present.
+    #[error("status {0}")]
+    Status(StatusCode, Option<Duration>),
 }
 
-/// The client for all providers. Cheap to clone.
+impl Failure {
+    /// How long the account is left alone.
+    pub(super) fn rest(&self) -> Duration {
+        let seconds = match self {
+            Self::Status(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, Some(wait)) => {
+                return *wait;
+            }
+            Self::Status(StatusCode::TOO_MANY_REQUESTS, None) => 5,
+            Self::Status(status, _) if status.is_client_error() => 60,
+            Self::Forbidden => 60,
+            Self::Broken(_) => 2,
+            Self::Timeout | Self::Status(..) => 1,
+        };
+        Duration::from_secs(seconds)
+    }
+}
+
+/// The way to providers. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Upstream {
-    client: Client<HttpsConnector<Connector>, Full<Bytes>>,
-    config: Arc<UpstreamConfig>,
+    client: Client<Connector, Full<Bytes>>,
+    limits: UpstreamConfig,
 }
 
 impl Upstream {
-    /// A client with the configured deadlines.
-    pub(super) fn new(config: UpstreamConfig) -> Self {
-        let config = Arc::new(config);
-        let connector = HttpsConnectorBuilder::new()
-            .with_webpki_roots()
+    pub(super) fn new(config: &UpstreamConfig) -> Result<Self, rustls::Error> {
+        let dial = Dial { guard: Arc::new(Guard::new(config)) };
+        let tls = HttpsConnectorBuilder::new()
+            .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())?
             .https_or_http()
-            .enable_http1()
-            .enable_http2()
-            .wrap_connector(Connector { config: config.clone() });
+            .enable_all_versions()
+            .wrap_connector(dial);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_CONNECTION)
-            .pool_max_idle_per_host(IDLE_PER_HOST)
-            .build(connector);
-        Self { client, config }
+            .build(Connector { tls, limit: config.connect_timeout });
+        Ok(Self { client, limits: config.clone() })
     }
 
-    /// The configured deadlines.
-    pub(super) fn config(&self) -> &UpstreamConfig {
-        &self.config
+    pub(super) fn limits(&self) -> &UpstreamConfig {
+        &self.limits
     }
 
-    /// Sends a request and waits for the head of the answer.
-    pub(super) async fn send(
+    /// Sends a chat request. An answer that concerns the account and not the request is a failure.
+    pub(super) async fn chat(
+        &self,
+        account: &Serving,
+        body: Bytes,
+        deadline: Instant,
+    ) -> Result<Response<Incoming>, Failure> {
+        let mut request = request(Method::POST, &account.chat_url, account, body);
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let left = deadline.saturating_duration_since(Instant::now());
+        let response = self.send(request, left.min(self.limits.first_byte_timeout)).await?;
+        let status = response.status();
+        if concerns_account(status) {
+            return Err(Failure::Status(status, retry_after(response.headers())));
+        }
+        Ok(response)
+    }
+
+    /// Asks for the provider's list of models.
+    pub(super) async fn models(&self, account: &Serving, limit: Duration) -> Result<Bytes, Failure> {
+        let deadline = Instant::now() + limit;
+        let response =
+            self.send(request(Method::GET, &account.models_url, account, Bytes::new()), limit).await?;
+        if !response.status().is_success() {
+            return Err(Failure::Status(response.status(), None));
+        }
+        read_body(response.into_body(), limit, deadline).await
+    }
+
+    async fn send(
         &self,
         request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, UpstreamError> {
-        let answer = tokio::time::timeout(self.config.first_byte_timeout, self.client.request(request)).await;
-        Ok(answer.map_err(|_| UpstreamError::Timeout)??)
+        limit: Duration,
+    ) -> Result<Response<Incoming>, Failure> {
+        match tokio::time::timeout(limit, self.client.request(request)).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(failure(&error)),
+            Err(_) => Err(Failure::Timeout),
+        }
     }
 }
 
-/// Connects to addresses that the guard lets through.
-#[derive(Clone)]
-struct Connector {
-    config: Arc<UpstreamConfig>,
+/// The whole of an answer, bounded in size and time.
+pub(super) async fn read_body(
+    mut body: Incoming,
+    idle: Duration,
+    deadline: Instant,
+) -> Result<Bytes, Failure> {
+    let mut whole: Option<Bytes> = None;
+    let mut joined = BytesMut::new();
+    loop {
+        let limit = idle.min(deadline.saturating_duration_since(Instant::now()));
+        let frame = tokio::time::timeout(limit, body.frame()).await.map_err(|_| Failure::Timeout)?;
+        let Some(frame) = frame else { break };
+        let Ok(data) = frame.map_err(|error| failure(&error))?.into_data() else { continue };
+        // Most answers are one frame, which needs no copy.
+        match whole.take() {
+            None if joined.is_empty() => whole = Some(data),
+            first => {
+                joined.extend_from_slice(&first.unwrap_or_default());
+                joined.extend_from_slice(&data);
+            }
+        }
+        if joined.len() > LARGEST_ANSWER {
+            return Err(Failure::Broken("the answer is too large".into()));
+        }
+    }
+    Ok(whole.unwrap_or_else(|| joined.freeze()))
 }
 
-type Connecting = Pin<Box<dyn Future<Output = std::io::Result<TokioIo<TcpStream>>> + Send>>;
+fn request(method: Method, url: &Uri, account: &Serving, body: Bytes) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = url.clone();
+    let headers = request.headers_mut();
+    headers.insert(AUTHORIZATION, account.authorization.clone());
+    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+    // What is compressed can't be observed on its way.
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    request
+}
 
-impl tower::Service<Uri> for Connector {
+/// Statuses that say something of the account, its quota or its provider, not of the request. A redirect counts too:
+/// none is followed, because it would take the credential elsewhere.
+fn concerns_account(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 300..=399 | 401 | 402 | 403 | 408 | 409 | 425 | 429 | 500..)
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds.max(1)).min(LONGEST_REST))
+}
+
+fn failure(error: &(dyn std::error::Error + 'static)) -> Failure {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if cause.is::<NoAllowedAddress>() {
+            return Failure::Forbidden;
+        }
+        if cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut) {
+            return Failure::Timeout;
+        }
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    Failure::Broken(text)
+}
+
+/// Every address of the host is refused by the guard.
+#[derive(Debug, thiserror::Error)]
+#[error("the host has no address that may be connected to")]
+struct NoAllowedAddress;
+
+/// Opens TCP connections past the guard.
+#[derive(Clone)]
+struct Dial {
+    guard: Arc<Guard>,
+}
+
+impl Dial {
+    async fn connect(self, target: Uri) -> Result<TokioIo<TcpStream>, BoxError> {
+        let host = target.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = target.port_u16().unwrap_or(if target.scheme_str() == Some("http") { 80 } else { 443 });
+        let found: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), port)).await?.collect();
+        let mut last: BoxError = NoAllowedAddress.into();
+        for address in found.into_iter().filter(|address| self.guard.allows(&host, address.ip())) {
+            match TcpStream::connect(address).await {
+                Ok(stream) => {
+                    stream.set_nodelay(true)?;
+                    return Ok(TokioIo::new(stream));
+                }
+                Err(error) => last = error.into(),
+            }
+        }
+        Err(last)
+    }
+}
+
+impl Service<Uri> for Dial {
     type Response = TokioIo<TcpStream>;
-    type Error = std::io::Error;
-    type Future = Connecting;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, uri: Uri) -> Connecting {
-        let config = self.config.clone();
-        Box::pin(async move {
-            let connecting = tokio::time::timeout(config.connect_timeout, connect(&uri, &config));
-            connecting.await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())).map(TokioIo::new)
-        })
+    fn call(&mut self, target: Uri) -> Self::Future {
+        Box::pin(self.clone().connect(target))
     }
 }
 
-async fn connect(uri: &Uri, config: &UpstreamConfig) -> std::io::Result<TcpStream> {
-    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
-    let allowed_host = guard::is_allowed_host(host, &config.allow_private);
-    let mut last =
-        std::io::Error::new(std::io::ErrorKind::PermissionDenied, "the host has no public address");
-    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
-    for address in addresses {
-        if !allowed_host && !guard::may_connect(address.ip(), &config.allow_private) {
-            continue;
-        }
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                // A request's body must not wait for the acknowledgement of its head.
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
+/// The whole of connecting (name, TCP, TLS) within one limit.
+#[derive(Clone)]
+struct Connector {
+    tls: HttpsConnector<Dial>,
+    limit: Duration,
+}
+
+impl Service<Uri> for Connector {
+    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.tls.poll_ready(context)
     }
-    Err(last)
+
+    fn call(&mut self, target: Uri) -> Self::Future {
+        let connecting = tokio::time::timeout(self.limit, self.tls.call(target));
+        Box::pin(async move { connecting.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))? })
+    }
 }

@@ -1,0 +1,263 @@
+//! The accounts in memory: loaded from the store, kept fresh by the bus and by the clock, chosen from and leased.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+use millpond_pool::account::Provider;
+use millpond_pool::index::{Index, Providers, Request, Slot, Sources, Why};
+use millpond_pool::units::Moment;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::accounts::{Loader, Serving, member};
+use super::quotas::{Contribution, Group, Quotas};
+use crate::clock::Clock;
+use crate::ids::UserId;
+use crate::state::{Bus, Invalidation, State};
+use crate::store::accounts::AccountRow;
+use crate::store::{Store, StoreError};
+use crate::tasks::Tasks;
+
+/// How often pauses that are over are looked for.
+const WAKE_EVERY: Duration = Duration::from_millis(250);
+const RELOAD_EVERY: Duration = Duration::from_secs(10);
+const RELOAD_WITHOUT_BUS: Duration = Duration::from_secs(1);
+/// A call waits at most so long for a change that was announced before it came.
+const FRESH_WITHIN: Duration = Duration::from_secs(1);
+/// A chosen account may have filled up meanwhile; then another is chosen, so many times.
+const CHOICES: usize = 16;
+
+/// The accounts, arranged for selection and with what is needed to call them.
+#[derive(Default)]
+struct Accounts {
+    index: Index,
+    serving: HashMap<Slot, Arc<Serving>>,
+}
+
+/// What the bus announced.
+#[derive(Default)]
+struct Changes {
+    count: AtomicU64,
+    wake: Notify,
+}
+
+pub(super) struct Pool {
+    accounts: RwLock<Accounts>,
+    store: Store,
+    bus: Bus,
+    clock: Clock,
+    loader: Loader,
+    quotas: Arc<Quotas>,
+    changes: Arc<Changes>,
+    loaded: watch::Sender<u64>,
+}
+
+/// An account chosen for one attempt.
+pub(super) struct Picked {
+    pub(super) account: Arc<Serving>,
+    pub(super) upstream_model: String,
+    /// The caller's own, so that nothing is charged.
+    pub(super) own: bool,
+    pub(super) lease: Lease,
+}
+
+/// Counts a call as running on an account until it is dropped.
+pub(super) struct Lease {
+    pool: Arc<Pool>,
+    pub(super) slot: Slot,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.pool.read().index.end(self.slot);
+    }
+}
+
+/// What an account is wanted for.
+pub(super) struct Wanted<'a> {
+    pub(super) model: &'a str,
+    pub(super) caller: UserId,
+    pub(super) conversation: Option<u64>,
+    pub(super) tried: &'a [Slot],
+}
+
+impl Pool {
+    /// Loads the accounts and keeps them fresh until `tasks` end.
+    pub(super) async fn start(
+        store: Store,
+        state: &State,
+        clock: Clock,
+        loader: Loader,
+        quotas: Arc<Quotas>,
+        tasks: &Tasks,
+    ) -> Result<Arc<Self>, StoreError> {
+        let changes = Arc::new(Changes::default());
+        let heard = changes.clone();
+        state.bus().listen(move |change| {
+            if matches!(change, Invalidation::Accounts | Invalidation::User(_) | Invalidation::Everything) {
+                heard.count.fetch_add(1, Ordering::SeqCst);
+                heard.wake.notify_one();
+            }
+        });
+        let pool = Arc::new(Self {
+            accounts: RwLock::default(),
+            store,
+            bus: state.bus().clone(),
+            clock,
+            loader,
+            quotas,
+            changes,
+            loaded: watch::Sender::new(0),
+        });
+        pool.reload().await?;
+        tasks.spawn("accounts", |stop| pool.clone().keep_fresh(stop));
+        Ok(pool)
+    }
+
+    async fn keep_fresh(self: Arc<Self>, stop: CancellationToken) {
+        let mut tick = tokio::time::interval(WAKE_EVERY);
+        let mut loaded_at = Instant::now();
+        loop {
+            let changed = tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.changes.wake.notified() => true,
+                _ = tick.tick() => false,
+            };
+            let now = self.now();
+            self.write().index.wake(now);
+            let life = if self.bus.is_live() { RELOAD_EVERY } else { RELOAD_WITHOUT_BUS };
+            if changed || loaded_at.elapsed() >= life {
+                if let Err(error) = self.reload().await {
+                    tracing::warn!(%error, "the accounts could not be read; those known go on serving");
+                }
+                loaded_at = Instant::now();
+            }
+        }
+    }
+
+    async fn reload(&self) -> Result<(), StoreError> {
+        let seen = self.changes.count.load(Ordering::SeqCst);
+        let rows = self.store.list_serving_accounts().await;
+        if let Ok(rows) = rows {
+            self.adopt(rows);
+            self.loaded.send_replace(seen);
+            return Ok(());
+        }
+        // Calls that wait for this change go on with what is known; the clock brings the next try.
+        self.loaded.send_replace(seen);
+        rows.map(drop)
+    }
+
+    fn adopt(&self, rows: Vec<AccountRow>) {
+        let known = self.known();
+        let mut serving = Vec::with_capacity(rows.len());
+        for row in rows {
+            match known.get(&row.id.0) {
+                Some(same) if same.updated_at == row.updated_at => serving.push(same.clone()),
+                _ => {
+                    let id = row.id.clone();
+                    match self.loader.load(row) {
+                        Ok(account) => serving.push(Arc::new(account)),
+                        Err(error) => tracing::warn!(account = %id, %error, "an account can't serve"),
+                    }
+                }
+            }
+        }
+        self.quotas.set_shared(self.contributions(&serving));
+        let ids: HashSet<&str> = serving.iter().map(|account| account.id.0.as_str()).collect();
+        let mut accounts = self.write();
+        for (_, gone) in known.iter().filter(|(id, _)| !ids.contains(id.as_str())) {
+            let pool_id = gone.pool_id();
+            if let Some(slot) = accounts.index.find(&pool_id) {
+                accounts.serving.remove(&slot);
+            }
+            accounts.index.remove(&pool_id);
+        }
+        for account in serving {
+            if known.get(&account.id.0).is_some_and(|same| Arc::ptr_eq(same, &account)) {
+                continue;
+            }
+            let slot = accounts.index.put(account.for_selection(&self.quotas.reference));
+            accounts.serving.insert(slot, account);
+        }
+    }
+
+    fn known(&self) -> HashMap<String, Arc<Serving>> {
+        self.read().serving.values().map(|account| (account.id.0.clone(), account.clone())).collect()
+    }
+
+    fn contributions(&self, serving: &[Arc<Serving>]) -> HashMap<UserId, Vec<Contribution>> {
+        let mut shared: HashMap<UserId, Vec<Contribution>> = HashMap::new();
+        for account in serving.iter().filter(|account| account.shared) {
+            let units = Group::ALL.map(|group| account.worth(group, &self.quotas.reference));
+            shared.entry(account.owner).or_default().push(Contribution { account: account.pool_id(), units });
+        }
+        shared
+    }
+
+    /// Returns when every change that was announced so far is known here.
+    pub(super) async fn fresh(&self) {
+        let announced = self.changes.count.load(Ordering::SeqCst);
+        if *self.loaded.borrow() >= announced {
+            return;
+        }
+        let mut loaded = self.loaded.subscribe();
+        let waited = tokio::time::timeout(FRESH_WITHIN, loaded.wait_for(|seen| *seen >= announced)).await;
+        if waited.is_err() {
+            tracing::warn!("a change of accounts takes long to be read");
+        }
+    }
+
+    /// Chooses an account and counts the call on it.
+    pub(super) fn pick(self: &Arc<Self>, wanted: &Wanted<'_>, sources: Sources) -> Result<Picked, Why> {
+        let request = Request {
+            model: wanted.model,
+            caller: member(wanted.caller),
+            providers: Providers::only(Provider::OpenAi),
+            sources,
+            conversation: wanted.conversation,
+            tried: wanted.tried,
+        };
+        let (accounts, now) = (self.read(), self.now());
+        for _ in 0..CHOICES {
+            let Some(choice) = accounts.index.select(&request, &mut rand::random::<u64>, now) else { break };
+            let Some(account) = accounts.serving.get(&choice.slot) else { break };
+            if accounts.index.begin(choice.slot) {
+                return Ok(Picked {
+                    account: account.clone(),
+                    upstream_model: choice.upstream_model.to_owned(),
+                    own: choice.own,
+                    lease: Lease { pool: self.clone(), slot: choice.slot },
+                });
+            }
+        }
+        Err(accounts.index.explain(&request, now))
+    }
+
+    /// Leaves an account alone for a while.
+    pub(super) fn pause(&self, slot: Slot, rest: Duration) {
+        let until = self.now().plus(i64::try_from(rest.as_millis()).unwrap_or(i64::MAX));
+        self.write().index.pause(slot, until, false);
+    }
+
+    /// The accounts that a person may use.
+    pub(super) fn visible_to(&self, user: UserId) -> Vec<Arc<Serving>> {
+        let accounts = self.read();
+        let visible = accounts.serving.values().filter(|account| account.shared || account.owner == user);
+        visible.cloned().collect()
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        Moment(self.clock.now().millis())
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Accounts> {
+        self.accounts.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Accounts> {
+        self.accounts.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

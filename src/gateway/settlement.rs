@@ -1,0 +1,254 @@
+//! The end of a call, whichever way it comes: tokens counted, quota charged, lease given back, the row handed to the
+//! ledger. A settlement that is dropped unfinished (a client that left, a panic) settles itself as that.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use millpond_pool::units::{Cost, MicroUsd, Reference, Units};
+use millpond_wire::openai::ChatHead;
+use millpond_wire::{Dialect, Observed, Usage, tokens};
+use tokio::sync::oneshot;
+
+use super::accounts::Serving;
+use super::ledger::Place;
+use super::pool::{Lease, Picked};
+use super::quotas::Reservation;
+use crate::clock::Timestamp;
+use crate::ids::{KeyId, UserId};
+use crate::store::usage::{Outcome, UsageRow};
+
+/// Text beyond what was kept is taken to have so many bytes a token.
+const BYTES_PER_TOKEN: u64 = 4;
+/// What the table holds of names.
+const LONGEST_MODEL: usize = 100;
+const LONGEST_UPSTREAM_MODEL: usize = 200;
+/// The status that is recorded when the client did not wait for ours.
+const CLIENT_CLOSED: u16 = 499;
+
+/// What is known of a call when it begins.
+pub(super) struct Call {
+    pub(super) user: UserId,
+    pub(super) key: Option<KeyId>,
+    pub(super) request_id: Arc<str>,
+    pub(super) model: String,
+    pub(super) stream: bool,
+    /// The request as the client sent it, for counting its tokens where the provider does not.
+    pub(super) body: Bytes,
+    pub(super) started: Instant,
+    pub(super) created_at: Timestamp,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    pub(super) outcome: Outcome,
+    pub(super) status: u16,
+    pub(super) error_code: Option<&'static str>,
+}
+
+/// The account of the latest attempt.
+struct Served {
+    account: Arc<Serving>,
+    upstream_model: String,
+    own: bool,
+}
+
+/// A call that has begun and must be recorded.
+pub(super) struct Settlement {
+    open: Option<Open>,
+}
+
+struct Open {
+    place: Place,
+    call: Call,
+    reference: Reference,
+    reservation: Option<Reservation>,
+    lease: Option<Lease>,
+    served: Option<Served>,
+    attempts: i32,
+    ttft: Option<Duration>,
+}
+
+/// The tokens of a call and whether they are our own count.
+#[derive(Clone, Copy, Default)]
+struct Tokens {
+    usage: Usage,
+    estimated: bool,
+}
+
+impl Settlement {
+    pub(super) fn new(place: Place, call: Call, reference: Reference) -> Self {
+        let open = Open {
+            place,
+            call,
+            reference,
+            reservation: None,
+            lease: None,
+            served: None,
+            attempts: 0,
+            ttft: None,
+        };
+        Self { open: Some(open) }
+    }
+
+    /// Where the quota's reservation is kept.
+    pub(super) fn reservation(&mut self) -> Option<&mut Option<Reservation>> {
+        self.open.as_mut().map(|open| &mut open.reservation)
+    }
+
+    /// An attempt begins on an account, whose lease is kept; that of an earlier attempt ends.
+    pub(super) fn attempt(&mut self, picked: Picked) {
+        if let Some(open) = &mut self.open {
+            open.attempts += 1;
+            open.lease = Some(picked.lease);
+            open.served = Some(Served {
+                account: picked.account,
+                upstream_model: picked.upstream_model,
+                own: picked.own,
+            });
+        }
+    }
+
+    /// The first byte goes to the client.
+    pub(super) fn first_byte(&mut self) {
+        if let Some(open) = self.open.as_mut().filter(|open| open.ttft.is_none()) {
+            open.ttft = Some(open.call.started.elapsed());
+        }
+    }
+
+    /// Settles the call; the receiver hears when it is on record.
+    pub(super) fn finish(mut self, end: End, observed: Observed) -> oneshot::Receiver<()> {
+        let (recorded, hears) = oneshot::channel();
+        self.settle(end, observed, recorded);
+        hears
+    }
+
+    fn settle(&mut self, end: End, observed: Observed, recorded: oneshot::Sender<()>) {
+        let Some(mut open) = self.open.take() else { return };
+        open.lease = None;
+        if let Some(usage) = observed.usage {
+            return open.record(end, Tokens { usage, estimated: false }, recorded);
+        }
+        if !open.used_tokens(end, &observed) {
+            return open.record(end, Tokens::default(), recorded);
+        }
+        // Counting a long text takes milliseconds, and the very first one loads a vocabulary.
+        let count = move || {
+            let tokens = open.estimate(&observed);
+            open.record(end, tokens, recorded);
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(count)),
+            Err(_) => count(),
+        }
+    }
+}
+
+impl Drop for Settlement {
+    fn drop(&mut self) {
+        self.settle(client_closed(), Observed::default(), oneshot::channel().0);
+    }
+}
+
+/// A client that left in the middle of an answer.
+pub(super) fn client_closed() -> End {
+    End { outcome: Outcome::ClientClosed, status: CLIENT_CLOSED, error_code: None }
+}
+
+/// What a call of a model costs, where the model's price is known.
+fn cost(_model: &str, _usage: &Usage) -> Option<MicroUsd> {
+    None
+}
+
+impl Open {
+    /// Whether the provider will have counted tokens although it did not say how many.
+    fn used_tokens(&self, end: End, observed: &Observed) -> bool {
+        let sent = self.attempts > 0;
+        match end.outcome {
+            Outcome::Ok => true,
+            Outcome::ClientClosed => sent,
+            Outcome::UpstreamError => observed.any_content,
+            Outcome::Rejected => false,
+        }
+    }
+
+    fn estimate(&self, observed: &Observed) -> Tokens {
+        let model = self.served.as_ref().map_or(&*self.call.model, |served| &*served.upstream_model);
+        let input = ChatHead::parse(&self.call.body).map_or(0, |head| {
+            let parts = std::iter::once(head.messages).chain(head.tools);
+            tokens::prompt(Dialect::OpenAi, parts).estimate_tokens(Dialect::OpenAi, model)
+        });
+        let more = observed.more_text_bytes.div_ceil(BYTES_PER_TOKEN);
+        let output = tokens::estimate_tokens(model, &observed.text) + more;
+        let usage = Usage { input_tokens: input, output_tokens: output, ..Usage::default() };
+        Tokens { usage, estimated: true }
+    }
+
+    fn record(mut self, end: End, tokens: Tokens, recorded: oneshot::Sender<()>) {
+        let money = self.served.as_ref().and_then(|served| cost(&served.upstream_model, &tokens.usage));
+        let charged = self.charge(&tokens.usage, money);
+        let row = row(&self, end, tokens, money, charged);
+        self.place.record(row, recorded);
+    }
+
+    /// Takes the real cost from the caller's quota. A call that used nothing costs nothing.
+    fn charge(&mut self, usage: &Usage, micro_usd: Option<MicroUsd>) -> Units {
+        let Some(reservation) = self.reservation.take() else { return Units::ZERO };
+        let Some(served) = self.served.as_ref().filter(|served| !served.own) else { return Units::ZERO };
+        let tokens = signed(usage.input_tokens + usage.output_tokens);
+        if tokens == 0 {
+            return Units::ZERO;
+        }
+        let cost = Cost { requests: 1, tokens, micro_usd };
+        let real = match served.account.unit_for(&served.upstream_model) {
+            Some(unit) => self.reference.cost(&cost, unit),
+            None => self.reference.highest_cost(&cost),
+        };
+        reservation.settle(real);
+        real
+    }
+}
+
+fn row(open: &Open, end: End, tokens: Tokens, money: Option<MicroUsd>, charged: Units) -> UsageRow {
+    let (call, served, usage) = (&open.call, open.served.as_ref(), tokens.usage);
+    UsageRow {
+        record_id: uuid::Uuid::now_v7().simple().to_string(),
+        request_id: call.request_id.to_string(),
+        user_id: call.user,
+        api_key_id: call.key,
+        account_id: served.map(|served| served.account.id.clone()),
+        is_shared: served.is_some_and(|served| !served.own),
+        endpoint: super::chat::PATH.to_owned(),
+        method: "POST".to_owned(),
+        model_name: Some(shorten(&call.model, LONGEST_MODEL)),
+        upstream_model: served.map(|served| shorten(&served.upstream_model, LONGEST_UPSTREAM_MODEL)),
+        stream: call.stream,
+        status_code: i32::from(end.status),
+        outcome: end.outcome,
+        error_code: end.error_code.map(str::to_owned),
+        input_tokens: signed(usage.input_tokens),
+        output_tokens: signed(usage.output_tokens),
+        cached_tokens: signed(usage.cached_tokens),
+        reasoning_tokens: signed(usage.reasoning_tokens),
+        tokens_estimated: tokens.estimated,
+        cost_micro_usd: money.map(|money| money.0),
+        quota_millionths: charged.0,
+        latency_ms: millis(call.started.elapsed()),
+        ttft_ms: open.ttft.map(millis),
+        attempts: open.attempts,
+        created_at: call.created_at,
+    }
+}
+
+fn shorten(text: &str, longest: usize) -> String {
+    text.chars().take(longest).collect()
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
