@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
@@ -19,7 +20,9 @@ use crate::{api, gateway, openapi, request_log};
 
 /// The routes with their description.
 pub fn described() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::with_openapi(openapi::base()).merge(api::routes())
+    let mut document = openapi::base();
+    document.merge(gateway::Described::openapi());
+    OpenApiRouter::with_openapi(document).merge(api::routes())
 }
 
 /// The whole service.

@@ -106,23 +106,27 @@ fn secret_or_file(
     }
 }
 
+/// Of several processes that start together on an empty directory one makes the secret and all use it: the file appears
+/// under its name whole or not at all.
 fn read_or_create(data_dir: &Path, file: &str, make: fn() -> String) -> std::io::Result<String> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir)?;
     let path = data_dir.join(file);
-    match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-        Ok(mut created) => {
-            let secret = make();
-            created.write_all(secret.as_bytes())?;
-            created.sync_all()?;
-            Ok(secret)
+    if !path.exists() {
+        let draft = data_dir.join(format!(".{file}.{}", uuid::Uuid::new_v4().simple()));
+        let mut created = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        created.write_all(make().as_bytes())?;
+        created.sync_all()?;
+        let linked = fs::hard_link(&draft, &path);
+        fs::remove_file(&draft)?;
+        if let Err(error) = linked
+            && error.kind() != ErrorKind::AlreadyExists
+        {
+            return Err(error);
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let secret = fs::read_to_string(&path)?.trim().to_owned();
-            if secret.is_empty() {
-                return Err(std::io::Error::new(ErrorKind::InvalidData, "the file is empty"));
-            }
-            Ok(secret)
-        }
-        Err(error) => Err(error),
     }
+    let secret = fs::read_to_string(&path)?.trim().to_owned();
+    if secret.is_empty() {
+        return Err(std::io::Error::new(ErrorKind::InvalidData, "the file is empty"));
+    }
+    Ok(secret)
 }

@@ -73,6 +73,12 @@ fn unreadable(error: RequestError) -> ApiError {
 }
 
 /// The handler.
+#[utoipa::path(post, path = PATH, tag = "models", request_body(content = serde_json::Value,
+    description = "OpenAI's chat completion request"), security(("api_key" = []), ("access_token" = [])), responses(
+    (status = 200, body = serde_json::Value, description = "OpenAI's chat completion, or its chunks as server-sent events"),
+    (status = 400, description = "The request can't be read"), (status = 401, description = "No such key"),
+    (status = 404, description = "No such model"),
+    (status = 429, description = "Out of quota or over a limit; see Retry-After")))]
 pub(super) async fn complete_chat(
     State(app): State<Arc<App>>,
     caller: Caller,

@@ -88,6 +88,11 @@ impl Gateway {
     }
 }
 
+/// What the OpenAPI document says of this room.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(models::list_models, models::find_model, chat::complete_chat))]
+pub struct Described;
+
 /// The routes of this room.
 pub fn routes() -> Router<Arc<App>> {
     Router::new()

@@ -120,10 +120,14 @@ async fn visible(app: &App, caller: &Caller) -> BTreeMap<String, Model> {
     models
 }
 
+#[utoipa::path(get, path = "/v1/models", tag = "models", security(("api_key" = []), ("access_token" = [])),
+    responses((status = 200, body = serde_json::Value), (status = 401, description = "No such key")))]
 pub(super) async fn list_models(State(app): State<Arc<App>>, caller: Caller) -> Json<ModelList> {
     Json(ModelList::new(visible(&app, &caller).await.into_values().collect()))
 }
 
+#[utoipa::path(get, path = "/v1/models/{id}", tag = "models", params(("id" = String, Path)), security(("api_key" = []), ("access_token" = [])),
+    responses((status = 200, body = serde_json::Value), (status = 401, description = "No such key")))]
 pub(super) async fn find_model(
     State(app): State<Arc<App>>,
     caller: Caller,

@@ -213,6 +213,15 @@ async fn commands_answer_scripts(harness: Arc<Harness>) {
     assert!(ask(&harness, &["config", "check"], "").status.success());
     let document: Value = serde_json::from_slice(&ask(&harness, &["openapi"], "").stdout).unwrap();
     assert_eq!(document["openapi"], "3.1.0");
+    for path in [
+        "/v1/chat/completions",
+        "/v1/models/{id}",
+        "/api/auth/login",
+        "/api/plugin-api/accounts",
+        "/api/usage/logs",
+    ] {
+        assert!(document["paths"][path].is_object(), "{path} is not described");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
