@@ -11,17 +11,15 @@ use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use super::output::Output;
-use super::serve::asked_to_stop;
+use super::serve::until_stopped;
 use super::{Result, logging, simulated};
 use crate::app::App;
 use crate::auth::keys::{self, KeyHash};
 use crate::clock::Clock;
 use crate::config::{Config, Variables, local_url};
 use crate::ids::{AccountId, UserId};
-use crate::server;
 use crate::state::Invalidation;
 use crate::store::accounts::AccountRow;
 use crate::store::api_keys::NewApiKey;
@@ -77,7 +75,6 @@ pub(super) async fn run(options: Options) -> Result {
     let config = Config::from_variables(&variables(&scratch, address))?;
     logging::start(&config);
     let app = App::start(config, Clock::System).await?;
-    let stop = CancellationToken::new();
     app.tasks.spawn("simulated provider", |ended| async move {
         tokio::select! {
             served = axum::serve(provider, simulated::router(&MODELS)) => if let Err(error) = served {
@@ -88,17 +85,7 @@ pub(super) async fn run(options: Options) -> Result {
     });
     let cast = prepare(&app, provider_address).await?;
     announce(&options, address, &cast);
-    app.tasks.spawn("signals", {
-        let stop = stop.clone();
-        |ended| async move {
-            tokio::select! {
-                () = asked_to_stop() => stop.cancel(),
-                () = ended.cancelled() => {}
-            }
-        }
-    });
-    server::serve(app.clone(), listener, stop).await;
-    app.stop().await;
+    until_stopped(&app, listener).await;
     Ok(())
 }
 

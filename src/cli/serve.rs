@@ -1,5 +1,7 @@
 //! `millpond serve`: the server until it is told to stop.
 
+use std::sync::Arc;
+
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -30,23 +32,26 @@ pub(super) async fn run() -> Result {
         Output::say("There is no administrator yet. Make one in another terminal, in this directory:");
         Output::say("  millpond user create admin --admin --password-stdin");
     }
+    until_stopped(&app, listener).await;
+    Ok(())
+}
+
+/// Serves until the process is asked to end, then takes everything apart in order.
+pub(super) async fn until_stopped(app: &Arc<App>, listener: TcpListener) {
     let stop = CancellationToken::new();
-    app.tasks.spawn("signals", {
-        let stop = stop.clone();
-        |ended| async move {
-            tokio::select! {
-                () = asked_to_stop() => stop.cancel(),
-                () = ended.cancelled() => {}
-            }
+    let asked = stop.clone();
+    app.tasks.spawn("signals", |ended| async move {
+        tokio::select! {
+            () = asked_to_stop() => asked.cancel(),
+            () = ended.cancelled() => {}
         }
     });
     server::serve(app.clone(), listener, stop).await;
     app.stop().await;
-    Ok(())
 }
 
 /// Returns when the process is asked to end.
-pub(super) async fn asked_to_stop() {
+async fn asked_to_stop() {
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         tokio::signal::ctrl_c().await.ok();
         return;
