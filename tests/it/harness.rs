@@ -123,12 +123,15 @@ impl Harness {
     async fn new(shape: Shape) -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
         let name = format!("millpond_it_{}", uuid::Uuid::new_v4().simple());
-        let dir = std::env::temp_dir().join(&name);
-        std::fs::create_dir(&dir).unwrap();
-        let now = Clock::System.now().micros();
-        let mut harness = Self { dir, database: None, redis: None, clock: Arc::new(AtomicI64::new(now)) };
+        // First what may fail, so that nothing is left behind when it does.
         if shape == Shape::Clustered {
             on_server(format!("create database {name}")).await;
+        }
+        let dir = std::env::temp_dir().join(&name);
+        std::fs::create_dir(&dir).unwrap();
+        let clock = Arc::new(AtomicI64::new(Clock::System.now().micros()));
+        let mut harness = Self { dir, database: None, redis: None, clock };
+        if shape == Shape::Clustered {
             harness.database = Some(name);
             harness.redis = Some(OwnRedis::start(&harness.dir));
         }
