@@ -98,6 +98,12 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
         .copied()
 }
 
+/// SQLite's result code for a file that somebody else has locked.
+const SQLITE_BUSY: &str = "5";
+/// Turning a new file to WAL needs it alone and doesn't wait for it: another process may be doing the same now.
+const OPEN_ATTEMPTS: u32 = 50;
+const OPEN_PAUSE: Duration = Duration::from_millis(100);
+
 async fn open_sqlite(path: &std::path::Path) -> Result<sqlx::SqlitePool> {
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -108,10 +114,14 @@ async fn open_sqlite(path: &std::path::Path) -> Result<sqlx::SqlitePool> {
         .busy_timeout(Duration::from_secs(10))
         .foreign_keys(true)
         .statement_cache_capacity(256);
-    let pool = SqlitePoolOptions::new()
-        .max_connections(8)
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_with(options)
-        .await?;
-    Ok(pool)
+    let pool = SqlitePoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(10));
+    for _ in 1..OPEN_ATTEMPTS {
+        match pool.clone().connect_with(options.clone()).await {
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(SQLITE_BUSY) => {
+                tokio::time::sleep(OPEN_PAUSE).await;
+            }
+            connected => return Ok(connected?),
+        }
+    }
+    Ok(pool.connect_with(options).await?)
 }

@@ -26,7 +26,7 @@ async fn every_statement_is_prepared(harness: Arc<Harness>) {
 }
 
 async fn migrating_again_changes_nothing(harness: Arc<Harness>) {
-    let all = futures_util::future::join_all((0..4).map(|_| store(&harness))).await;
+    let all = futures_util::future::join_all((0..12).map(|_| store(&harness))).await;
     let applied = all[0].applied_migrations().await.unwrap();
     assert_eq!(applied, vec![1]);
     for store in all {
