@@ -3,20 +3,24 @@
 //! A handler returns `ApiError`; its response carries no body but the error itself, and `render` (the outermost layer
 //! that knows the path) writes the body: FastAPI's shapes under `/api`, the provider's own under `/v1` and `/v1beta`.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use millpond_wire::Dialect;
 use millpond_wire::error::{ErrorKind, WireError};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::messages::{Language, Text, say};
+
 pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
+
+/// The stable code of an error, for clients that must tell errors apart whatever the language of the sentence.
+pub const ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -56,7 +60,7 @@ pub struct ApiError {
     pub(crate) status: StatusCode,
     /// Stable over versions and languages.
     pub(crate) code: &'static str,
-    pub(crate) message: Cow<'static, str>,
+    pub(crate) message: Text,
     pub(crate) param: Option<Box<str>>,
     details: Box<[FieldError]>,
     retry_after: Option<Duration>,
@@ -66,7 +70,7 @@ pub struct ApiError {
 
 impl ApiError {
     /// An error that the client can read and act on.
-    pub fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<Text>) -> Self {
         Self {
             status,
             code,
@@ -80,22 +84,22 @@ impl ApiError {
     }
 
     /// 400: the request makes no sense.
-    pub fn bad_request(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    pub fn bad_request(code: &'static str, message: impl Into<Text>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
     /// 401 with a challenge: the credential is absent or not good.
-    pub fn unauthorized(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    pub fn unauthorized(code: &'static str, message: impl Into<Text>) -> Self {
         Self { challenge: true, ..Self::new(StatusCode::UNAUTHORIZED, code, message) }
     }
 
     /// 403: known, but not allowed.
-    pub fn forbidden(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    pub fn forbidden(code: &'static str, message: impl Into<Text>) -> Self {
         Self::new(StatusCode::FORBIDDEN, code, message)
     }
 
     /// 404: no such thing, or not the caller's.
-    pub fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
+    pub fn not_found(message: impl Into<Text>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
@@ -103,12 +107,12 @@ impl ApiError {
     pub fn validation(details: Vec<FieldError>) -> Self {
         Self {
             details: details.into(),
-            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR", "数据验证失败")
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "VALIDATION_ERROR", say("invalid_request"))
         }
     }
 
     /// 429 with the moment at which trying again makes sense.
-    pub fn too_many(code: &'static str, message: impl Into<Cow<'static, str>>, wait: Duration) -> Self {
+    pub fn too_many(code: &'static str, message: impl Into<Text>, wait: Duration) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, code, message).retry_after(wait)
     }
 
@@ -116,7 +120,7 @@ impl ApiError {
     pub fn internal(cause: impl Into<Cause>) -> Self {
         Self {
             cause: Some(cause.into()),
-            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_SERVER_ERROR", "服务器内部错误")
+            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_SERVER_ERROR", say("internal_error"))
         }
     }
 
@@ -125,7 +129,7 @@ impl ApiError {
         Self {
             cause: Some(cause.into()),
             retry_after: Some(Duration::from_secs(1)),
-            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", "服务暂时不可用，请稍后重试")
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", say("service_unavailable"))
         }
     }
 
@@ -211,7 +215,7 @@ impl ApiError {
             ErrorKind::Overloaded if self.code == "service_unavailable" => {
                 "The service is not available right now; try again in a moment.".to_owned()
             }
-            _ => self.message.clone().into_owned(),
+            _ => self.message.written_in(Language::English).into_owned(),
         };
         WireError {
             kind,
@@ -246,6 +250,7 @@ impl IntoResponse for ApiError {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
+        headers.insert(ERROR_CODE, HeaderValue::from_static(self.code));
         response.extensions_mut().insert(Arc::new(self));
         response
     }

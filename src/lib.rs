@@ -7,6 +7,7 @@
 //! | [`auth`] | who calls |
 //! | [`api`] | what people and the console call |
 //! | [`gateway`] | the model endpoints: call, admission, selection, upstream, relay, ledger |
+//! | [`messages`] | words for people, in two languages |
 //! | [`store`], [`state`] | SQL; shared volatile state |
 //! | [`providers`] | addresses of providers, and which of them shared accounts may use |
 //! | [`app`], [`tasks`], [`clock`], [`ids`] | what holds it together |
@@ -23,6 +24,7 @@ pub mod config;
 pub mod error;
 pub mod gateway;
 pub mod ids;
+pub mod messages;
 pub mod openapi;
 pub mod providers;
 pub mod request_log;

@@ -16,6 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 use crate::error::{self, ApiError};
+use crate::messages::Language;
 use crate::{api, gateway, openapi, request_log};
 
 /// The routes with their description.
@@ -48,10 +49,14 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// Writes errors in the dialect of the path.
+/// Writes errors in the dialect of the path, and words for people in their language.
 async fn in_dialect(request: Request, next: Next) -> Response {
     let dialect = error::dialect_of(request.uri().path());
-    error::render(dialect, next.run(request).await)
+    if dialect.is_some() {
+        return error::render(dialect, next.run(request).await);
+    }
+    let language = Language::wanted(request.headers());
+    language.answering(async { error::render(dialect, next.run(request).await) }).await
 }
 
 /// 404, or the way to the path without a trailing slash, which the original's framework showed.
@@ -79,7 +84,7 @@ fn cors(app: &App) -> CorsLayer {
             Method::OPTIONS,
         ]))
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([HeaderName::from_static("x-request-id"), header::RETRY_AFTER])
+        .expose_headers([HeaderName::from_static("x-request-id"), error::ERROR_CODE, header::RETRY_AFTER])
         .max_age(std::time::Duration::from_secs(600));
     if origins.iter().any(|origin| origin == "*") {
         return layer.allow_origin(AllowOrigin::any());

@@ -16,6 +16,7 @@ use crate::auth::sessions;
 use crate::clock::Timestamp;
 use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::ids::UserId;
+use crate::messages::Text;
 use crate::state::Invalidation;
 use crate::store::users::{User, UserChanges};
 
@@ -142,13 +143,14 @@ async fn refresh(
 /// Done, and what was done.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Done {
-    message: &'static str,
+    #[schema(value_type = String)]
+    message: Text,
     success: bool,
 }
 
 impl Done {
-    pub(super) fn new(message: &'static str) -> Json<Self> {
-        Json(Self { message, success: true })
+    pub(super) fn new(message: impl Into<Text>) -> Json<Self> {
+        Json(Self { message: message.into(), success: true })
     }
 }
 
@@ -182,7 +184,8 @@ async fn me(member: Member) -> Json<UserView> {
 #[derive(Debug, Serialize, ToSchema)]
 struct NameAnswer {
     exists: bool,
-    message: &'static str,
+    #[schema(value_type = String)]
+    message: Text,
     username: String,
 }
 
@@ -200,7 +203,7 @@ async fn check_username(
     // No name has a NUL, and PostgreSQL refuses to look for one.
     let exists = !username.contains('\0') && app.store.find_user_by_name(&username).await?.is_some();
     let message = if exists { "用户名已存在" } else { "用户名不存在" };
-    Ok(Json(NameAnswer { exists, message, username }))
+    Ok(Json(NameAnswer { exists, message: message.into(), username }))
 }
 
 /// A form asks some times; whoever asks more often walks through names.
@@ -218,7 +221,8 @@ async fn limit_questions(app: &App, client: &Client) -> Result<()> {
 #[derive(Debug, Serialize, ToSchema)]
 struct Beta {
     success: bool,
-    message: &'static str,
+    #[schema(value_type = String)]
+    message: Text,
     beta: i32,
 }
 
@@ -227,12 +231,12 @@ struct Beta {
     responses((status = 200, body = Beta), (status = 401, body = ErrorBody)))]
 async fn join_beta(State(app): State<Arc<App>>, member: Member) -> Result<Json<Beta>> {
     if fresh(&app, member.user.id).await?.is_beta() {
-        return Ok(Json(Beta { success: true, message: "您已经加入了 Beta 计划", beta: 1 }));
+        return Ok(Json(Beta { success: true, message: "您已经加入了 Beta 计划".into(), beta: 1 }));
     }
     let changes = UserChanges { is_beta: Some(true), ..UserChanges::default() };
     app.store.update_user(member.user.id, &changes, app.clock.now()).await?;
     app.state.publish(Invalidation::User(member.user.id)).await;
-    Ok(Json(Beta { success: true, message: "成功加入 Beta 计划", beta: 1 }))
+    Ok(Json(Beta { success: true, message: "成功加入 Beta 计划".into(), beta: 1 }))
 }
 
 /// Have I joined the beta programme?
@@ -241,7 +245,7 @@ async fn join_beta(State(app): State<Arc<App>>, member: Member) -> Result<Json<B
 async fn beta_status(State(app): State<Arc<App>>, member: Member) -> Result<Json<Beta>> {
     let user = fresh(&app, member.user.id).await?;
     let message = if user.is_beta() { "已加入 Beta 计划" } else { "未加入 Beta 计划" };
-    Ok(Json(Beta { success: true, message, beta: user.beta }))
+    Ok(Json(Beta { success: true, message: message.into(), beta: user.beta }))
 }
 
 /// The person as stored now.

@@ -4,6 +4,7 @@
 //! reported with the variable's name and never with the value of a secret; all problems are reported together.
 
 mod parse;
+mod policy;
 mod secrets;
 
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +14,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use parse::{Network, Variables};
+pub use policy::{ContributionPolicy, LevelPolicy, Limits, Policy};
 pub use secrets::generate_encryption_key;
 
 /// Everything that is wrong with the settings, one line each.
@@ -115,6 +117,7 @@ pub struct Config {
     pub linux_do: Option<OauthConfig>,
     pub github: Option<OauthConfig>,
     pub plugin: PluginConfig,
+    pub policy: Policy,
 }
 
 impl Config {
@@ -144,6 +147,7 @@ impl Config {
         let linux_do = reader.linux_do();
         let github = reader.github();
         let plugin = reader.plugin();
+        let policy = reader.policy();
         let tokens = reader.token_lives();
         // Secrets come last: they may write to the data directory, which a wrong configuration must not do.
         let secrets = if app_env == Some(AppEnv::Production) || !reader.problems.is_empty() {
@@ -171,6 +175,7 @@ impl Config {
             linux_do,
             github,
             plugin: plugin?,
+            policy: policy?,
         })
     }
 

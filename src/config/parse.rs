@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A whole number within bounds; the default when absent, `None` and a problem when wrong.
-    fn number(&mut self, name: &str, default: u64, least: u64, most: u64) -> Option<u64> {
+    pub(super) fn number(&mut self, name: &str, default: u64, least: u64, most: u64) -> Option<u64> {
         let Some(text) = self.variables.get(name) else { return Some(default) };
         match text.parse::<u64>() {
             Ok(number) if (least..=most).contains(&number) => Some(number),
