@@ -4,13 +4,16 @@
 //!
 //! | to know | look in |
 //! | --- | --- |
-//! | what is counted, and in which units | [`units`], [`pricing`] |
+//! | what is counted, and in which units | [`units`], [`group`] |
 //! | what a member may use of others' accounts | [`quota`] = [`bucket`] (hot) + [`sharing`] (cold) |
+//! | how much a person or key may do at once | [`limits`] |
 //! | which account serves a call | [`index`], [`account`] |
 
 pub mod account;
 pub mod bucket;
+pub mod group;
 pub mod index;
+pub mod limits;
 pub mod pattern;
 pub mod quota;
 pub mod sharing;
