@@ -133,7 +133,7 @@ async fn sharing_gives_and_unsharing_takes(harness: Arc<Harness>) {
 
 async fn toggle(server: &Server, access: &str, account: &Value, ada: UserId) {
     let settled = async || quota_is_below(server, ada, Units(1_000)).await;
-    eventually("the call is settled", || settled()).await;
+    eventually("the call is settled", &settled).await;
     for _ in 0..3 {
         assert_eq!(server.put_shared(access, account, 1).await, 200);
         eventually("the grant", || async {
@@ -142,7 +142,7 @@ async fn toggle(server: &Server, access: &str, account: &Value, ada: UserId) {
         })
         .await;
         assert_eq!(server.put_shared(access, account, 0).await, 200);
-        eventually("the withdrawal", || settled()).await;
+        eventually("the withdrawal", &settled).await;
     }
     let (left, max) = quota(server, ada).await;
     assert!(left <= max && max == Units(1_000), "toggling gains nothing: {left} of {max}");
