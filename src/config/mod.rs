@@ -4,6 +4,7 @@
 //! reported with the variable's name and never with the value of a secret; all problems are reported together.
 
 mod parse;
+mod people;
 mod policy;
 mod secrets;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use parse::{Network, Variables};
+pub use people::{PeopleConfig, Registration};
 pub use policy::{ContributionPolicy, LevelPolicy, Limits, Policy};
 pub use secrets::generate_encryption_key;
 
@@ -118,6 +120,7 @@ pub struct Config {
     pub github: Option<OauthConfig>,
     pub plugin: PluginConfig,
     pub policy: Policy,
+    pub people: PeopleConfig,
 }
 
 impl Config {
@@ -148,6 +151,7 @@ impl Config {
         let github = reader.github();
         let plugin = reader.plugin();
         let policy = reader.policy();
+        let people = reader.people();
         let tokens = reader.token_lives();
         // Secrets come last: they may write to the data directory, which a wrong configuration must not do.
         let secrets = if app_env == Some(AppEnv::Production) || !reader.problems.is_empty() {
@@ -176,6 +180,7 @@ impl Config {
             github,
             plugin: plugin?,
             policy: policy?,
+            people: people?,
         })
     }
 
