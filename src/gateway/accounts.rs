@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 
 use axum::http::{HeaderValue, Uri};
 use millpond_pool::account::{Account, AccountId as PoolId, MemberId, Provider, Share};
+use millpond_pool::group::Group;
 use millpond_pool::pattern::Pattern;
 use millpond_pool::units::{LimitUnit, Reference, Units, Window};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
-use super::quotas::Group;
 use crate::auth::vault::{Undecryptable, Vault};
 use crate::clock::Timestamp;
-use crate::config::UpstreamConfig;
+use crate::config::{Policy, UpstreamConfig};
 use crate::ids::{AccountId, UserId};
 use crate::providers::{self, BaseUrlError};
 use crate::store::accounts::AccountRow;
@@ -149,8 +149,9 @@ impl Serving {
         self.allowances.iter().find(covers).map(|allowance| allowance.unit)
     }
 
-    /// What the account is worth to its owner in one group of models. Without an allowance it counts as one unit.
-    pub(super) fn worth(&self, group: Group, reference: &Reference) -> Units {
+    /// What the account is worth to its owner in one group of models. Without an allowance it counts
+    /// for what the policy says.
+    pub(super) fn worth(&self, group: Group, policy: &Policy) -> Units {
         let listed = self.models.iter().flatten().map(String::as_str);
         let mut names = listed.chain(self.aliases.keys().map(String::as_str));
         if self.models.is_some() && !names.any(|name| group.may_mean(name)) {
@@ -162,9 +163,9 @@ impl Serving {
             .filter(|allowance| allowance.models.iter().any(|pattern| group.may_mean(pattern.as_str())))
             .peekable();
         if meant.peek().is_none() {
-            return Units::ONE;
+            return policy.default_allowance;
         }
-        meant.fold(Units::ZERO, |sum, allowance| sum.plus(allowance.capacity(reference)))
+        meant.fold(Units::ZERO, |sum, allowance| sum.plus(allowance.capacity(&policy.reference)))
     }
 }
 

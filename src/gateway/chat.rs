@@ -107,7 +107,7 @@ pub(super) async fn complete_chat(
         started,
         created_at,
     };
-    let mut settlement = Settlement::new(place, call, app.gateway.quotas.reference);
+    let mut settlement = Settlement::new(place, call, *app.gateway.quotas.reference());
     let deadline = started + app.config.upstream.deadline;
     match answer(&app, &caller, &head, &body, &mut settlement, deadline).await {
         Ok(answer) => {
@@ -132,18 +132,15 @@ async fn answer(
     settlement: &mut Settlement,
     deadline: Instant,
 ) -> Result<Response<Incoming>, Refusal> {
-    if let Some(key) = &caller.key {
-        admission::check_key(app, key, &head.model).await?;
-    }
     app.gateway.pool.fresh().await;
-    let estimate = admission::estimate(app, head, body.len());
+    let estimate = admission::estimate(head, body.len());
+    admission::enter(app, caller, &head.model, estimate, settlement).await?;
     let conversation = conversation(caller, head);
     let mut tried = Vec::with_capacity(ATTEMPTS);
     let mut last: Option<Failure> = None;
     while tried.len() < ATTEMPTS {
         let wanted = Wanted { model: &head.model, caller: caller.user.id, conversation, tried: &tried };
-        let Some(reservation) = settlement.reservation() else { break };
-        let picked = match admission::choose(app, caller, &wanted, estimate, reservation) {
+        let picked = match admission::choose(app, caller, &wanted, estimate, settlement).await {
             Ok(picked) => picked,
             // A second account was wanted; that there is none says less than what the first answered.
             Err(error) => return Err(last.map_or_else(|| error.into(), Refusal::from)),

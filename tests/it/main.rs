@@ -10,6 +10,8 @@ mod gateway;
 mod harness;
 mod input;
 mod keys;
+mod limits;
 mod process;
 mod provider;
+mod quotas;
 mod store;
