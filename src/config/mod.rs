@@ -3,6 +3,7 @@
 //! The names and defaults are AntiHub's (docs/CONFIGURATION.md lists them) plus Millpond's own. A wrong value is
 //! reported with the variable's name and never with the value of a secret; all problems are reported together.
 
+mod calls;
 mod parse;
 mod people;
 mod policy;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+pub use calls::CallsConfig;
 pub use parse::{Network, Variables};
 pub use people::{PeopleConfig, Registration};
 pub use policy::{ContributionPolicy, LevelPolicy, Limits, Policy};
@@ -116,6 +118,7 @@ pub struct Config {
     pub encryption_key: SecretString,
     pub http: HttpConfig,
     pub upstream: UpstreamConfig,
+    pub calls: CallsConfig,
     pub linux_do: Option<OauthConfig>,
     pub github: Option<OauthConfig>,
     pub plugin: PluginConfig,
@@ -147,6 +150,7 @@ impl Config {
         let redis_url = reader.redis_url();
         let http = reader.http();
         let upstream = reader.upstream();
+        let calls = reader.calls();
         let linux_do = reader.linux_do();
         let github = reader.github();
         let plugin = reader.plugin();
@@ -176,6 +180,7 @@ impl Config {
             encryption_key: secrets.encryption,
             http: http?,
             upstream: upstream?,
+            calls: calls?,
             linux_do,
             github,
             plugin: plugin?,

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::accounts::{Loader, Serving, member};
 use super::limits::Exceptions;
+use super::queue::Queue;
 use super::quotas::Quotas;
 use crate::clock::Clock;
 use crate::ids::UserId;
@@ -55,6 +56,8 @@ pub(super) struct Pool {
     quotas: Arc<Quotas>,
     changes: Arc<Changes>,
     loaded: watch::Sender<u64>,
+    /// Who waits for a place.
+    pub(super) queue: Queue,
     /// Limits that differ from what trust levels give.
     pub(super) exceptions: Exceptions,
 }
@@ -77,6 +80,7 @@ pub(super) struct Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.pool.read().index.end(self.slot);
+        self.pool.hand_on(self.slot);
     }
 }
 
@@ -84,18 +88,37 @@ impl Drop for Lease {
 pub(super) struct Wanted<'a> {
     pub(super) model: &'a str,
     pub(super) caller: UserId,
+    /// Whose dialect the call is in.
+    pub(super) provider: Provider,
     pub(super) conversation: Option<u64>,
     pub(super) tried: &'a [Slot],
+    /// Whether the call waits when only a free place is lacking.
+    pub(super) patient: bool,
+}
+
+impl Wanted<'_> {
+    fn request(&self, sources: Sources) -> Request<'_> {
+        Request {
+            model: self.model,
+            caller: member(self.caller),
+            providers: Providers::only(self.provider),
+            sources,
+            conversation: self.conversation,
+            tried: self.tried,
+        }
+    }
 }
 
 impl Pool {
     /// Loads the accounts and keeps them fresh until `tasks` end.
+    #[expect(clippy::too_many_arguments, reason = "all that it is made of, in one place")]
     pub(super) async fn start(
         store: Store,
         state: &State,
         clock: Clock,
         loader: Arc<Loader>,
         quotas: Arc<Quotas>,
+        queue: Queue,
         tasks: &Tasks,
     ) -> Result<Arc<Self>, StoreError> {
         let changes = Arc::new(Changes::default());
@@ -115,6 +138,7 @@ impl Pool {
             quotas,
             changes,
             loaded: watch::Sender::new(0),
+            queue,
             exceptions: Exceptions::default(),
         });
         let rows = pool.store.list_serving_accounts().await?;
@@ -138,6 +162,7 @@ impl Pool {
             };
             let now = self.now();
             self.write().index.wake(now);
+            self.hand_out();
             let life = if self.bus.is_live() { RELOAD_EVERY } else { RELOAD_WITHOUT_BUS };
             if changed || loaded_at.elapsed() >= life {
                 if let Err(error) = self.reload().await {
@@ -236,16 +261,25 @@ impl Pool {
         }
     }
 
+    /// Why nothing could be chosen.
+    pub(super) fn explain(&self, wanted: &Wanted<'_>, sources: Sources) -> Why {
+        self.read().index.explain(&wanted.request(sources), self.now())
+    }
+
+    /// Whether accounts of another provider serve the model to the caller.
+    pub(super) fn is_served_elsewhere(&self, wanted: &Wanted<'_>) -> bool {
+        let request = Request { providers: Providers::ANY, tried: &[], ..wanted.request(Sources::OwnFirst) };
+        self.read().index.explain(&request, self.now()) != Why::default()
+    }
+
+    /// The account in a slot.
+    pub(super) fn serving(&self, slot: Slot) -> Option<Arc<Serving>> {
+        self.read().serving.get(&slot).cloned()
+    }
+
     /// Chooses an account and counts the call on it.
     pub(super) fn pick(self: &Arc<Self>, wanted: &Wanted<'_>, sources: Sources) -> Result<Picked, Why> {
-        let request = Request {
-            model: wanted.model,
-            caller: member(wanted.caller),
-            providers: Providers::only(Provider::OpenAi),
-            sources,
-            conversation: wanted.conversation,
-            tried: wanted.tried,
-        };
+        let request = wanted.request(sources);
         let (accounts, now) = (self.read(), self.now());
         for _ in 0..CHOICES {
             let Some(choice) = accounts.index.select(&request, &mut rand::random::<u64>, now) else { break };
