@@ -102,6 +102,22 @@ impl FromRequestParts<Arc<App>> for Member {
     }
 }
 
+/// Who reads everything: an auditor or an administrator.
+#[derive(Clone, Debug)]
+pub struct Auditor(pub Member);
+
+impl FromRequestParts<Arc<App>> for Auditor {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let member = Member::from_request_parts(parts, app).await?;
+        match member.user.role() {
+            Role::Auditor => Ok(Self(member)),
+            Role::Admin | Role::Member => Admin::of(app, member).map(|Admin(member)| Self(member)),
+        }
+    }
+}
+
 impl Admin {
     /// The member as an administrator, if they are one and have the second factor that the policy asks for.
     pub fn of(app: &App, member: Member) -> Result<Self> {
@@ -154,10 +170,7 @@ impl FromRequestParts<Arc<App>> for Caller {
 fn may_call(caller: Caller) -> Result<Caller> {
     tracing::Span::current().record("user", caller.user.id.0);
     if caller.user.is_silenced {
-        return Err(ApiError::forbidden(
-            "account_silenced",
-            "This account may not call models at present.",
-        ));
+        return Err(ApiError::forbidden("account_silenced", "This account may not call models at present."));
     }
     Ok(caller)
 }

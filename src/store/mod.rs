@@ -4,12 +4,14 @@
 //! docs/ARCHITECTURE.md). Absence is `Ok(None)`, never an error. Nothing here knows HTTP.
 
 pub mod accounts;
+pub mod announcements;
 pub mod api_keys;
 pub(crate) mod db;
 pub mod entries;
 pub mod invites;
 pub mod limits;
 mod migrate;
+pub mod people;
 pub mod quotas;
 pub mod second_factors;
 pub mod usage;
@@ -104,6 +106,8 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
         quotas::STATEMENTS,
         limits::STATEMENTS,
         invites::STATEMENTS,
+        people::STATEMENTS,
+        announcements::STATEMENTS,
         second_factors::STATEMENTS,
         entries::STATEMENTS,
     ]

@@ -178,8 +178,9 @@ mod tests {
 
     fn price() -> impl Strategy<Value = Price> {
         let one = 0..=HIGHEST;
-        (one.clone(), one.clone(), prop::option::of(one.clone()), prop::option::of(one))
-            .prop_map(|(input, output, cache_read, cache_write)| Price { input, output, cache_read, cache_write })
+        (one.clone(), one.clone(), prop::option::of(one.clone()), prop::option::of(one)).prop_map(
+            |(input, output, cache_read, cache_write)| Price { input, output, cache_read, cache_write },
+        )
     }
 
     proptest! {
@@ -198,8 +199,10 @@ mod tests {
                 prop_assert!(billed >= exact && billed - exact < MILLION);
             }
             let more = u64::from(more);
-            prop_assert!(price.cost(&Tokens { output: output + more, ..tokens }).0 >= cost);
-            prop_assert!(price.cost(&Tokens { input: tokens.input + more, ..tokens }).0 >= cost);
+            let longer = Tokens { output: output + more, ..tokens };
+            prop_assert!(price.cost(&longer).0 >= cost);
+            let wordier = Tokens { input: tokens.input + more, ..tokens };
+            prop_assert!(price.cost(&wordier).0 >= cost);
         }
 
         #[test]
