@@ -138,7 +138,8 @@ impl Pair {
         let refused = self.quota.reserve(lease, self.now).err();
         prop_assert_eq!(refused.map_or(0, |refused| refused.lacking.0), lacking);
         let Some(then) = refused.and_then(|refused| refused.available_at) else {
-            prop_assert!(refused.is_none() || lease.amount > self.quota.max_quota());
+            let max = self.quota.max_quota();
+            prop_assert!(refused.is_none() || lease.amount > max || max == Units::ZERO);
             return Ok(());
         };
         prop_assert!(then >= self.now);
@@ -284,4 +285,36 @@ proptest! {
             prop_assert!(restless.at(now).quota() <= stayed.at(now).quota());
         }
     }
+}
+
+#[test]
+fn debt_without_any_quota_is_refused_without_a_moment() {
+    let now = Moment(0);
+    let mut quota = Quota::new(Units::ONE, None, Window::FiveHours, now);
+    let lease = Lease { id: LeaseId(1), amount: Units::ONE, expires_at: Moment(1) };
+    let lease = quota.reserve(lease, now).unwrap();
+    quota.settle(&lease, Units(1_000_001), now);
+    quota.set_base(Units::ZERO, now);
+    let nothing = Lease { id: LeaseId(2), amount: Units::ZERO, expires_at: Moment(1) };
+    let refused = quota.reserve(nothing, now).unwrap_err();
+    assert_eq!((refused.lacking, refused.available_at), (Units(1), None));
+}
+
+#[test]
+fn what_is_owed_to_the_absent_is_paid_once_when_accounts_changed_places() {
+    let mut quota = Quota::new(Units::ZERO, None, Window::FiveHours, Moment(0));
+    let (one, two) = (Units(1_000_000), Units(2_000_000));
+    let (first, second) = (AccountId::new("first"), |time: u8| AccountId::new(format!("second, {time}")));
+    quota.share(&first, one, one, Moment(0));
+    quota.share(&second(1), two, two, Moment(0));
+    quota.unshare(&first, Moment(0));
+    quota.unshare(&second(1), Moment(0));
+    // The second comes under a new name and fills the first's place; the first then has to fill the second's.
+    quota.share(&second(2), two, two, Moment(0));
+    assert_eq!(quota.share(&first, one, one, Moment(0)), Units(2_000_000));
+    let lease = Lease { id: LeaseId(1), amount: Units(6_000_000), expires_at: Moment(9) };
+    let lease = quota.reserve(lease, Moment(0)).unwrap();
+    quota.settle(&lease, lease.amount, Moment(0));
+    quota.unshare(&second(2), Moment(0));
+    assert_eq!(quota.share(&second(3), two, two, Moment(0)), Units::ZERO, "all of it is spent");
 }
