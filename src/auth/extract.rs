@@ -138,10 +138,7 @@ impl FromRequestParts<Arc<App>> for Caller {
 fn may_call(caller: Caller) -> Result<Caller> {
     tracing::Span::current().record("user", caller.user.id.0);
     if caller.user.is_silenced {
-        return Err(ApiError::forbidden(
-            "account_silenced",
-            "This account may not call models at present.",
-        ));
+        return Err(ApiError::forbidden("account_silenced", "This account may not call models at present."));
     }
     Ok(caller)
 }

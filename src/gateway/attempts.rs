@@ -229,13 +229,7 @@ impl Attempts<'_> {
 
     /// What a failure means for the account and its credential, and whether the call is tried once more. Health belongs
     /// here: it may know better how long whom to leave alone.
-    fn after_failure(
-        &mut self,
-        account: &Serving,
-        slot: Slot,
-        credential: usize,
-        failure: Failure,
-    ) -> Next {
+    fn after_failure(&mut self, account: &Serving, slot: Slot, credential: usize, failure: Failure) -> Next {
         let pool = &self.app.gateway.pool;
         let (now, rest) = (pool.now(), failure.rest());
         let until = now.plus(i64::try_from(rest.as_millis()).unwrap_or(i64::MAX));

@@ -52,7 +52,8 @@ impl Dial {
 
     async fn allowed(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, BoxError> {
         let found = tokio::net::lookup_host((host, port)).await?;
-        let allowed: Vec<SocketAddr> = found.filter(|address| self.guard.allows(host, address.ip())).collect();
+        let allowed: Vec<SocketAddr> =
+            found.filter(|address| self.guard.allows(host, address.ip())).collect();
         if allowed.is_empty() { Err(NoAllowedAddress.into()) } else { Ok(allowed) }
     }
 }

@@ -123,6 +123,11 @@ impl Gateway {
         Ok(Self { pool, quotas, upstream, ledger, catalog, prices, fallbacks, retries })
     }
 
+    /// How many calls wait for a place on this instance.
+    pub fn waiting(&self) -> usize {
+        self.pool.queue.len()
+    }
+
     /// A person's quotas for others' accounts, as they are now.
     pub async fn quotas_of(&self, user: &User) -> Result<Vec<GroupQuota>, QuotaError> {
         self.quotas.of(user).await

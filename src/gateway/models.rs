@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use millpond_pool::pattern::glob_matches;
 use millpond_pool::account::Provider;
+use millpond_pool::pattern::glob_matches;
 use millpond_wire::models::{GeminiModel, GeminiModelList, Model, ModelList};
 use moka::sync::Cache;
 use tokio::task::JoinSet;
@@ -125,9 +125,9 @@ fn listed(provider: Provider, body: &[u8]) -> serde_json::Result<Vec<Model>> {
 
 async fn ask(upstream: &Upstream, account: &Serving) -> Option<Vec<Model>> {
     let answer = upstream.models(account, WITHIN).await;
-    let models = answer.map_err(|failure| failure.to_string()).and_then(|body| {
-        listed(account.provider, &body).map_err(|error| error.to_string())
-    });
+    let models = answer
+        .map_err(|failure| failure.to_string())
+        .and_then(|body| listed(account.provider, &body).map_err(|error| error.to_string()));
     models.inspect_err(|reason| tracing::debug!(account = %account.id, reason, "no list of models")).ok()
 }
 
@@ -166,10 +166,7 @@ pub(super) async fn find_model(
 /// The models of Gemini accounts, as Google lists them.
 #[utoipa::path(get, path = "/v1beta/models", tag = "models", security(("api_key" = []), ("access_token" = [])),
     responses((status = 200, body = serde_json::Value), (status = 401, description = "No such key")))]
-pub(super) async fn list_gemini_models(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-) -> Json<GeminiModelList> {
+pub(super) async fn list_gemini_models(State(app): State<Arc<App>>, caller: Caller) -> Json<GeminiModelList> {
     let models = visible(&app, &caller, Some(Provider::Gemini)).await;
     Json(GeminiModelList { models: models.keys().map(|id| GeminiModel::new(id)).collect() })
 }

@@ -170,7 +170,9 @@ mod tests {
         assert_eq!((proxy.kind, proxy.port), (Kind::Socks5, 1080));
         assert!(!format!("{proxy:?}").contains("p@ss"));
         assert_eq!(Proxy::parse("http://[::1]:3128").unwrap().host, "::1");
-        for text in ["", "proxy:1", "https://proxy", "http://", "http://proxy/path", "ftp://proxy", "http://p?x=1"] {
+        for text in
+            ["", "proxy:1", "https://proxy", "http://", "http://proxy/path", "ftp://proxy", "http://p?x=1"]
+        {
             assert!(Proxy::parse(text).is_err(), "{text}");
         }
     }

@@ -217,7 +217,8 @@ impl Open {
     }
 
     fn record(mut self, end: End, tokens: Tokens, recorded: oneshot::Sender<()>) {
-        let money = self.served.as_ref().and_then(|served| cost(&self.prices, &served.upstream_model, &tokens.usage));
+        let money =
+            self.served.as_ref().and_then(|served| cost(&self.prices, &served.upstream_model, &tokens.usage));
         let total = signed(tokens.usage.input_tokens + tokens.usage.output_tokens);
         let real = self.real_cost(total, money);
         let charge = self.reservation.take().map(|reservation| reservation.charge(real));

@@ -7,6 +7,9 @@
 
 mod auth;
 mod gateway;
+mod gateway_attempts;
+mod gateway_dialects;
+mod gateway_proxy;
 mod harness;
 mod input;
 mod keys;
@@ -14,4 +17,5 @@ mod limits;
 mod process;
 mod provider;
 mod quotas;
+mod recorder;
 mod store;

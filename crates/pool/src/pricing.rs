@@ -178,8 +178,9 @@ mod tests {
 
     fn price() -> impl Strategy<Value = Price> {
         let one = 0..=HIGHEST;
-        (one.clone(), one.clone(), prop::option::of(one.clone()), prop::option::of(one))
-            .prop_map(|(input, output, cache_read, cache_write)| Price { input, output, cache_read, cache_write })
+        (one.clone(), one.clone(), prop::option::of(one.clone()), prop::option::of(one)).prop_map(
+            |(input, output, cache_read, cache_write)| Price { input, output, cache_read, cache_write },
+        )
     }
 
     proptest! {

@@ -197,7 +197,9 @@ impl<'a> Head<'a> {
         let (dialect, parts) = match self {
             Self::OpenAi(head) => (Dialect::OpenAi, [Some(head.messages), head.tools, None]),
             Self::Anthropic(head) => (Dialect::Anthropic, [Some(head.messages), head.system, head.tools]),
-            Self::Gemini(head) => (Dialect::Gemini, [Some(head.contents), head.system_instruction, head.tools]),
+            Self::Gemini(head) => {
+                (Dialect::Gemini, [Some(head.contents), head.system_instruction, head.tools])
+            }
         };
         tokens::prompt(dialect, parts.into_iter().flatten()).estimate_tokens(dialect, model)
     }
@@ -230,13 +232,20 @@ mod tests {
             "messages":[{"role":"user","content":[{"type":"text","text":"hello"}]},{"role":"assistant","content":"hi"},
             {"role":"user","content":"and now?"}]}"#;
         assert_eq!(opening(Endpoint::Messages, one), opening(Endpoint::Messages, two));
-        assert_ne!(opening(Endpoint::Messages, one), opening(Endpoint::Messages, &one.replace("hello", "hullo")));
-        assert_ne!(opening(Endpoint::Messages, one), opening(Endpoint::Messages, &one.replace("kind", "rude")));
+        assert_ne!(
+            opening(Endpoint::Messages, one),
+            opening(Endpoint::Messages, &one.replace("hello", "hullo"))
+        );
+        assert_ne!(
+            opening(Endpoint::Messages, one),
+            opening(Endpoint::Messages, &one.replace("kind", "rude"))
+        );
     }
 
     #[test]
     fn every_dialect_has_an_opening() {
-        let chat = r#"{"model":"m","messages":[{"role":"system","content":"s"},{"role":"user","content":"a"}]}"#;
+        let chat =
+            r#"{"model":"m","messages":[{"role":"system","content":"s"},{"role":"user","content":"a"}]}"#;
         let more = chat.replace("]}", r#",{"role":"assistant","content":"b"}]}"#);
         assert_eq!(opening(Endpoint::ChatCompletions, chat), opening(Endpoint::ChatCompletions, &more));
         let content = r#"{"contents":[{"role":"user","parts":[{"text":"a"}]}]}"#;
