@@ -17,6 +17,7 @@ use super::keys::{ApiKey, KeyRefusal, PREFIX};
 use super::tokens::Claims;
 use crate::app::App;
 use crate::error::{ApiError, Result, dialect_of};
+use crate::messages::say;
 use crate::store::users::{Role, User};
 
 /// A signed-in person: an access token, never a key.
@@ -46,6 +47,16 @@ pub struct Client {
 }
 
 impl Client {
+    /// A client at an address, for what does not come over HTTP.
+    pub fn at(address: IpAddr, agent: &str) -> Self {
+        Self { address, agent: agent.to_owned() }
+    }
+
+    /// What the client calls itself, for people to recognise it by.
+    pub fn agent(&self) -> &str {
+        &self.agent
+    }
+
     /// Tells one client from another without keeping what it sent.
     pub fn fingerprint(&self) -> String {
         hex::encode(Sha256::digest(format!("{}\n{}", self.address, self.agent)))
@@ -92,11 +103,16 @@ impl FromRequestParts<Arc<App>> for Member {
 }
 
 impl Admin {
-    /// The member as an administrator, if they are one.
-    pub fn of(member: Member) -> Result<Self> {
+    /// The member as an administrator, if they are one and have the second factor that the policy asks for.
+    pub fn of(app: &App, member: Member) -> Result<Self> {
         match member.user.role() {
+            Role::Admin if app.config.people.admins_need_totp && !member.user.has_totp => {
+                Err(ApiError::forbidden("totp_needed", say("totp_needed")))
+            }
             Role::Admin => Ok(Self(member)),
-            Role::Member | Role::Auditor => Err(ApiError::forbidden("permission_denied", "权限不足")),
+            Role::Member | Role::Auditor => {
+                Err(ApiError::forbidden("permission_denied", say("permission_denied")))
+            }
         }
     }
 }
@@ -105,7 +121,7 @@ impl FromRequestParts<Arc<App>> for Admin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
-        Self::of(Member::from_request_parts(parts, app).await?)
+        Self::of(app, Member::from_request_parts(parts, app).await?)
     }
 }
 

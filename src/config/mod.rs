@@ -5,6 +5,7 @@
 
 mod calls;
 mod parse;
+mod people;
 mod policy;
 mod secrets;
 
@@ -16,6 +17,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 pub use calls::CallsConfig;
 pub use parse::{Network, Variables};
+pub use people::{PeopleConfig, Registration};
 pub use policy::{ContributionPolicy, LevelPolicy, Limits, Policy};
 pub use secrets::generate_encryption_key;
 
@@ -121,6 +123,7 @@ pub struct Config {
     pub github: Option<OauthConfig>,
     pub plugin: PluginConfig,
     pub policy: Policy,
+    pub people: PeopleConfig,
 }
 
 impl Config {
@@ -152,6 +155,7 @@ impl Config {
         let github = reader.github();
         let plugin = reader.plugin();
         let policy = reader.policy();
+        let people = reader.people();
         let tokens = reader.token_lives();
         // Secrets come last: they may write to the data directory, which a wrong configuration must not do.
         let secrets = if app_env == Some(AppEnv::Production) || !reader.problems.is_empty() {
@@ -181,6 +185,7 @@ impl Config {
             github,
             plugin: plugin?,
             policy: policy?,
+            people: people?,
         })
     }
 

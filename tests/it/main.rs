@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on has failed")]
 
+mod attacks;
 mod auth;
 mod gateway;
 mod gateway_attempts;
@@ -13,7 +14,9 @@ mod gateway_proxy;
 mod harness;
 mod input;
 mod keys;
+mod lifecycle;
 mod limits;
+mod people;
 mod process;
 mod provider;
 mod quotas;
