@@ -152,7 +152,7 @@ pub struct Described;
 pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/v1/models", get(models::list_models))
-        .route("/v1/models/{*id}", get(models::find_model))
+        .route("/v1/models/{*id}", get(models::find_model).post(call::generate_content))
         .route("/v1/chat/completions", post(call::complete_chat))
         .route("/v1/messages", post(call::create_message))
         .route("/v1/messages/count_tokens", post(call::count_message_tokens))

@@ -156,6 +156,11 @@ async fn credentials_come_in_every_form_of_the_dialect(harness: Arc<Harness>) {
         (messages().header("x-goog-api-key", key), 401),
         (messages(), 401),
         (contents("").header("x-goog-api-key", key), 200),
+        (
+            scene.post("/v1/models/gemini-2.5-flash:generateContent", QUESTION).header("x-goog-api-key", key),
+            200,
+        ),
+        (scene.post("/v1/models/gemini-2.5-flash", QUESTION).bearer_auth(key), 404),
         (contents("").bearer_auth(key), 200),
         (contents(&format!("?key={key}")), 200),
         (contents("?key=wrong"), 401),
