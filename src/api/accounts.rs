@@ -201,12 +201,7 @@ impl Wanted {
 
     fn into_row(self, app: &App, owner: UserId) -> Result<AccountRow> {
         let now = app.clock.now();
-        let url = providers::parse_base_url(
-            self.base_url
-                .as_deref()
-                .or(providers::public_address(&self.provider))
-                .unwrap_or(providers::OPENAI),
-        );
+        let url = providers::base_url(&self.provider, self.base_url.as_deref());
         let url = url.map_err(ApiError::internal)?;
         if self.is_shared {
             check_shareable(app, &url)?;
@@ -375,9 +370,7 @@ async fn set_type(
     let id = AccountId(id);
     let row = app.store.find_account(member.user.id, &id).await?.ok_or_else(gone)?;
     if shared == 1 {
-        let url = providers::parse_base_url(
-            row.base_url.as_deref().or(providers::public_address(&row.provider)).unwrap_or(providers::OPENAI),
-        );
+        let url = providers::base_url(&row.provider, row.base_url.as_deref());
         check_shareable(&app, &url.map_err(ApiError::internal)?)?;
     }
     let found = app.store.set_account_shared(member.user.id, &id, shared == 1, app.clock.now()).await?;

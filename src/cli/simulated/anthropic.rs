@@ -8,27 +8,27 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
-use super::{Said, events, last_question, refused, said};
+use super::{Said, events, last_question, said};
 
-fn understand(models: &[String], request: &Value) -> Result<Said, Response> {
+fn understand(models: &[String], request: &Value) -> Result<Said, (StatusCode, Json<Value>)> {
     let model = request["model"].as_str().unwrap_or_default();
     if !models.iter().any(|known| known == model) {
         let error = json!({"type": "not_found_error", "message": format!("model: {model}")});
-        return Err(refused(StatusCode::NOT_FOUND, &json!({"type": "error", "error": error})));
+        return Err((StatusCode::NOT_FOUND, Json(json!({"type": "error", "error": error}))));
     }
     Ok(said(model, &last_question(&request["messages"], "content"), &request["messages"]))
 }
 
 pub(super) async fn count(State(models): State<Arc<[String]>>, Json(request): Json<Value>) -> Response {
     match understand(&models, &request) {
-        Err(refusal) => refusal,
+        Err(refusal) => refusal.into_response(),
         Ok(said) => Json(json!({"input_tokens": said.input})).into_response(),
     }
 }
 
 pub(super) async fn answer(State(models): State<Arc<[String]>>, Json(request): Json<Value>) -> Response {
     match understand(&models, &request) {
-        Err(refusal) => refusal,
+        Err(refusal) => refusal.into_response(),
         Ok(said) if request["stream"] == true => streamed(&said),
         Ok(said) => {
             let content = json!([{"type": "text", "text": said.text}]);

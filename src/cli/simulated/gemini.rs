@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
-use super::{Said, events, last_question, paced, refused, said};
+use super::{Said, events, last_question, paced, said};
 
 pub(super) async fn answer(
     State(models): State<Arc<[String]>>,
@@ -20,7 +20,7 @@ pub(super) async fn answer(
     if !models.iter().any(|known| known == model) {
         let message = format!("models/{model} is not found for API version v1beta");
         let error = json!({"code": 404, "message": message, "status": "NOT_FOUND"});
-        return refused(StatusCode::NOT_FOUND, &json!({"error": error}));
+        return (StatusCode::NOT_FOUND, Json(json!({"error": error}))).into_response();
     }
     let said = said(model, &last_question(&request["contents"], "parts"), &request["contents"]);
     match action {

@@ -9,11 +9,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use futures_util::{StreamExt as _, stream};
 use millpond_wire::tokens::estimate_tokens;
 use serde_json::Value;
@@ -59,10 +59,6 @@ fn last_question(messages: &Value, member: &str) -> String {
     let content = last.map(|message| &message[member]).unwrap_or(&Value::Null);
     let parts = content.as_array().into_iter().flatten().filter_map(|part| part["text"].as_str());
     content.as_str().map_or_else(|| parts.collect::<Vec<_>>().join(" "), str::to_owned)
-}
-
-fn refused(status: StatusCode, body: &Value) -> Response {
-    (status, Json(body.clone())).into_response()
 }
 
 /// A stream of server-sent events at a pace.

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use millpond_wire::models::{Model, ModelList};
 use serde_json::{Value, json};
 
-use super::{Said, events, last_question, refused, said};
+use super::{Said, events, last_question, said};
 
 pub(super) async fn list(State(models): State<Arc<[String]>>) -> Json<ModelList> {
     let named = |name: &String| Model::new(name.clone(), 1_700_000_000, "simulated");
@@ -38,12 +38,12 @@ impl Call {
     }
 }
 
-fn understand(models: &[String], request: &Value) -> Result<Call, Response> {
+fn understand(models: &[String], request: &Value) -> Result<Call, (StatusCode, Json<Value>)> {
     let model = request["model"].as_str().unwrap_or_default();
     if !models.iter().any(|known| known == model) {
         let error = json!({"message": format!("The model `{model}` does not exist"), "type": "invalid_request_error",
             "param": null, "code": "model_not_found"});
-        return Err(refused(StatusCode::NOT_FOUND, &json!({"error": error})));
+        return Err((StatusCode::NOT_FOUND, Json(json!({"error": error}))));
     }
     let said = said(model, &last_question(&request["messages"], "content"), &request["messages"]);
     let usage = json!({
@@ -57,7 +57,7 @@ fn understand(models: &[String], request: &Value) -> Result<Call, Response> {
 
 pub(super) async fn complete(State(models): State<Arc<[String]>>, Json(request): Json<Value>) -> Response {
     match understand(&models, &request) {
-        Err(refusal) => refusal,
+        Err(refusal) => refusal.into_response(),
         Ok(call) if request["stream"] == true => streamed(&call),
         Ok(call) => whole(&call),
     }
