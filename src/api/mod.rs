@@ -7,6 +7,7 @@ pub mod auth;
 pub mod health;
 pub mod input;
 pub mod keys;
+pub mod preference;
 pub mod usage;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(auth::routes())
         .merge(keys::routes())
         .merge(accounts::routes())
+        .merge(preference::routes())
         .merge(usage::routes())
         .merge(health::routes())
 }

@@ -12,6 +12,7 @@ use super::extract::{Client, Member};
 use super::passwords;
 use super::tokens::{Claims, TokenError, TokenKind, TokenPair};
 use crate::app::App;
+use crate::audit::{self, Action, Actor, Entry, Facts, Field, Target};
 use crate::clock::Timestamp;
 use crate::error::{ApiError, Result};
 use crate::state::sessions::{NewRefresh, RefreshRecord, Rotation, UsedRefresh, naive_utc};
@@ -59,15 +60,33 @@ pub async fn sign_in(
             for subject in subjects {
                 app.state.login_failed(subject, now).await?;
             }
+            record_failure(app, other.as_ref(), username, "password", client).await?;
             return Err(refuse_sign_in(other.as_ref()));
         }
     };
     app.state.login_succeeded(Subject::Account(username)).await?;
     if !user.is_active {
+        record_failure(app, Some(&user), username, "disabled", client).await?;
         return Err(ApiError::forbidden("account_disabled", "账号已被禁用"));
     }
     strengthen(app, &user, password).await;
-    begin(app, user).await
+    begin(app, user, "password", client).await
+}
+
+/// A name that nobody has is not kept: people type passwords into its field.
+async fn record_failure(
+    app: &App,
+    user: Option<&User>,
+    username: &str,
+    reason: &'static str,
+    client: &Client,
+) -> Result<()> {
+    let target = match user {
+        Some(user) => Target::person(user.id),
+        None => Target::name(app.audit.fingerprint(username)),
+    };
+    let facts = Facts::new().with(Field::Way, "password").with(Field::Reason, reason);
+    audit::record(app, Entry::new(Action::SignInFailed, Actor::Nobody, client).on(target).after(facts)).await
 }
 
 /// The contract tells a person without a password which way to take.
@@ -92,12 +111,15 @@ async fn strengthen(app: &App, user: &User, password: &SecretString) {
     }
 }
 
-/// Begins a session for a person whose identity is proven.
-pub async fn begin(app: &App, mut user: User) -> Result<(Pair, User)> {
+/// Begins a session for a person whose identity is proven, by which `way` the audit log tells.
+pub async fn begin(app: &App, mut user: User, way: &'static str, client: &Client) -> Result<(Pair, User)> {
     let now = app.clock.now();
     app.store.touch_login(user.id, now).await?;
     user.last_login_at = Some(now);
     let sid = Uuid::new_v4().to_string();
+    let facts = Facts::new().with(Field::Way, way).typed(Field::Session, &sid);
+    let entry = Entry::new(Action::SignedIn, Actor::Person(user.id), client);
+    audit::record(app, entry.on(Target::person(user.id)).after(facts)).await?;
     let pair = app.tokens.issue(&user, &sid, now).map_err(ApiError::internal)?;
     let record = record(&user, &sid, now);
     app.state.begin_session(&new_refresh(app, &pair, &record, &sid)).await?;
@@ -189,6 +211,8 @@ async fn used_again(
         return serde_json::from_str(text.expose_secret()).map_err(ApiError::internal);
     }
     app.state.end_session(&earlier.sid, app.tokens.refresh_life()).await?;
+    let entry = Entry::new(Action::RefreshTokenReused, Actor::Nobody, client).on(Target::person(user.id));
+    audit::record(app, entry.after(Facts::new().typed(Field::Session, &earlier.sid))).await?;
     tracing::warn!(
         event = "refresh_token_reuse", user = user.id.0, address = %client.address, session = earlier.sid,
         "a refresh token was used a second time; its session is ended"

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod api_keys;
+pub mod audit;
 pub(crate) mod db;
 pub mod entries;
 mod migrate;
@@ -19,6 +20,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::config::DatabaseConfig;
+pub(crate) use db::Tx;
 use db::{Db, on_db};
 
 /// What can go wrong in the database.
@@ -77,6 +79,11 @@ impl Store {
         Ok(())
     }
 
+    /// Begins a transaction, for what must happen together with its entry in the audit log.
+    pub(crate) async fn begin(&self) -> Result<Tx> {
+        Ok(self.db.begin().await?)
+    }
+
     /// Closes the pool; the last connection of SQLite folds its write-ahead log back into the file.
     pub async fn close(&self) {
         on_db!(&self.db, db => db.close().await);
@@ -92,10 +99,17 @@ impl Store {
 
 /// Every statement of this room by table and name.
 pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
-    [users::STATEMENTS, api_keys::STATEMENTS, accounts::STATEMENTS, usage::STATEMENTS, entries::STATEMENTS]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        users::STATEMENTS,
+        api_keys::STATEMENTS,
+        accounts::STATEMENTS,
+        usage::STATEMENTS,
+        entries::STATEMENTS,
+        audit::STATEMENTS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
 /// SQLite's result code for a file that somebody else has locked.
