@@ -11,6 +11,7 @@ pub mod invites;
 pub mod keys;
 pub mod limits;
 pub mod own_data;
+pub mod preference;
 pub mod registration;
 pub mod second_factor;
 pub mod sessions;
@@ -35,6 +36,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(keys::routes())
         .merge(accounts::routes())
         .merge(limits::routes())
+        .merge(preference::routes())
         .merge(usage::routes())
         .merge(health::routes())
 }
