@@ -3,12 +3,15 @@
 //! The model endpoints are not here but in `gateway`.
 
 pub mod accounts;
+pub mod admin;
 pub mod auth;
 pub mod health;
 pub mod input;
 pub mod invites;
 pub mod keys;
 pub mod limits;
+pub mod own_data;
+pub mod preference;
 pub mod registration;
 pub mod second_factor;
 pub mod sessions;
@@ -28,9 +31,12 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(second_factor::routes())
         .merge(sessions::routes())
         .merge(invites::routes())
+        .merge(admin::routes())
+        .merge(own_data::routes())
         .merge(keys::routes())
         .merge(accounts::routes())
         .merge(limits::routes())
+        .merge(preference::routes())
         .merge(usage::routes())
         .merge(health::routes())
 }

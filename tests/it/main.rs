@@ -5,7 +5,9 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on has failed")]
 
+mod admin;
 mod attacks;
+mod audit;
 mod auth;
 mod gateway;
 mod gateway_attempts;
