@@ -68,7 +68,7 @@ impl From<&User> for UserView {
 
 /// A pair of tokens.
 #[derive(Debug, Serialize, ToSchema)]
-struct TokenAnswer {
+pub(super) struct TokenAnswer {
     access_token: String,
     refresh_token: String,
     #[schema(example = "bearer")]
@@ -80,7 +80,7 @@ struct TokenAnswer {
 }
 
 impl TokenAnswer {
-    fn new(app: &App, pair: sessions::Pair, user: Option<&User>) -> Self {
+    pub(super) fn new(app: &App, pair: sessions::Pair, user: Option<&User>) -> Self {
         Self {
             access_token: pair.access,
             refresh_token: pair.refresh,

@@ -4,9 +4,12 @@
 
 pub mod accounts;
 pub mod auth;
+mod browser;
 pub mod health;
+pub mod identities;
 pub mod input;
 pub mod keys;
+pub mod sso;
 pub mod usage;
 
 use std::sync::Arc;
@@ -19,6 +22,8 @@ use crate::app::App;
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(auth::routes())
+        .merge(sso::routes())
+        .merge(identities::routes())
         .merge(keys::routes())
         .merge(accounts::routes())
         .merge(usage::routes())

@@ -1,4 +1,4 @@
-//! Who calls: passwords, tokens, sessions, API keys, and what a handler asks for to know a caller.
+//! Who calls: passwords, tokens, sessions, API keys, sign-in elsewhere, and what a handler asks for to know a caller.
 //!
 //! Handlers and pages live in `api`; SQL and shared state live in `store` and `state`.
 
@@ -7,5 +7,6 @@ pub mod extract;
 pub mod keys;
 pub mod passwords;
 pub mod sessions;
+pub mod signin;
 pub mod tokens;
 pub mod vault;

@@ -6,6 +6,7 @@
 mod parse;
 mod policy;
 mod secrets;
+mod sign_in;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 pub use parse::{Network, Variables};
 pub use policy::{ContributionPolicy, LevelPolicy, Limits, Policy};
 pub use secrets::generate_encryption_key;
+pub use sign_in::{OidcConfig, SignInConfig};
 
 /// Everything that is wrong with the settings, one line each.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +118,8 @@ pub struct Config {
     pub upstream: UpstreamConfig,
     pub linux_do: Option<OauthConfig>,
     pub github: Option<OauthConfig>,
+    /// Sign-in at OpenID Connect providers, and what all external sign-in has in common.
+    pub sign_in: SignInConfig,
     pub plugin: PluginConfig,
     pub policy: Policy,
 }
@@ -146,6 +150,7 @@ impl Config {
         let upstream = reader.upstream();
         let linux_do = reader.linux_do();
         let github = reader.github();
+        let sign_in = reader.sign_in(app_env);
         let plugin = reader.plugin();
         let policy = reader.policy();
         let tokens = reader.token_lives();
@@ -174,6 +179,7 @@ impl Config {
             upstream: upstream?,
             linux_do,
             github,
+            sign_in: sign_in?,
             plugin: plugin?,
             policy: policy?,
         })

@@ -7,7 +7,9 @@ pub mod accounts;
 pub mod api_keys;
 pub(crate) mod db;
 pub mod entries;
+pub mod identities;
 mod migrate;
+pub mod oauth_tokens;
 pub mod usage;
 pub mod users;
 
@@ -92,10 +94,18 @@ impl Store {
 
 /// Every statement of this room by table and name.
 pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
-    [users::STATEMENTS, api_keys::STATEMENTS, accounts::STATEMENTS, usage::STATEMENTS, entries::STATEMENTS]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        users::STATEMENTS,
+        identities::STATEMENTS,
+        oauth_tokens::STATEMENTS,
+        api_keys::STATEMENTS,
+        accounts::STATEMENTS,
+        usage::STATEMENTS,
+        entries::STATEMENTS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
 /// SQLite's result code for a file that somebody else has locked.

@@ -1,6 +1,6 @@
 //! People: the table `users` as AntiHub knows it, with role, token generation and pool preference beside.
 
-use super::db::{on_db, on_tx, statements};
+use super::db::{Tx, on_db, on_tx, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::UserId;
@@ -108,6 +108,7 @@ macro_rules! columns {
 statements! {
     FIND = concat!("select ", columns!(), " from users where id = $1");
     FIND_BY_NAME = concat!("select ", columns!(), " from users where username = $1 order by id limit 1");
+    FIND_BY_OAUTH_ID = concat!("select ", columns!(), " from users where oauth_id = $1 order by id limit 1");
     LIST = concat!("select ", columns!(), " from users where id > $1 order by id limit $2");
     COUNT_ADMINS = "select cast(count(*) as bigint) from users where role = 'admin'";
     INSERT = "insert into users (username, password_hash, oauth_id, avatar_url, trust_level, is_active, is_silenced,
@@ -138,6 +139,11 @@ impl Store {
         Ok(on_db!(&self.db, db => sqlx::query_as(FIND_BY_NAME).bind(username).fetch_optional(db).await)?)
     }
 
+    /// The person whom AntiHub knows by this; the oldest where it let several have it.
+    pub async fn find_user_by_oauth_id(&self, oauth_id: &str) -> Result<Option<User>> {
+        Ok(on_db!(&self.db, db => sqlx::query_as(FIND_BY_OAUTH_ID).bind(oauth_id).fetch_optional(db).await)?)
+    }
+
     /// Up to `limit` people after the id `after`, by id.
     pub async fn list_users(&self, after: UserId, limit: i64) -> Result<Vec<User>> {
         Ok(on_db!(&self.db, db => sqlx::query_as(LIST).bind(after).bind(limit).fetch_all(db).await)?)
@@ -151,28 +157,8 @@ impl Store {
 
     /// Adds a person; `None` when the name, whatever its capitals, belongs to somebody.
     pub async fn create_user(&self, user: &NewUser, now: Timestamp) -> Result<Option<UserId>> {
-        if self.find_user_by_name(&user.username).await?.is_some() {
-            return Ok(None);
-        }
         let mut tx = self.db.begin().await?;
-        let id: UserId = on_tx!(&mut tx, c => sqlx::query_scalar(INSERT)
-            .bind(&user.username)
-            .bind(&user.password_hash)
-            .bind(&user.oauth_id)
-            .bind(&user.avatar_url)
-            .bind(user.trust_level)
-            .bind(user.is_active)
-            .bind(user.is_silenced)
-            .bind(i32::from(user.is_beta))
-            .bind(user.role.as_str())
-            .bind(now)
-            .fetch_one(c).await)?;
-        let name = user.username.to_lowercase();
-        let claimed = on_tx!(&mut tx, c => sqlx::query(CLAIM_NAME).bind(&name).bind(id).execute(c).await
-            .map(|done| done.rows_affected()))?;
-        if claimed == 0 {
-            return Ok(None);
-        }
+        let Some(id) = insert(&mut tx, user, now).await? else { return Ok(None) };
         tx.commit().await?;
         Ok(Some(id))
     }
@@ -222,4 +208,29 @@ impl Store {
             .execute(db).await.map(drop))?;
         Ok(())
     }
+}
+
+/// Adds a person within a transaction; `None`, and nothing to commit, when the name is taken.
+pub(super) async fn insert(tx: &mut Tx, user: &NewUser, now: Timestamp) -> Result<Option<UserId>> {
+    let taken: Option<User> =
+        on_tx!(tx, c => sqlx::query_as(FIND_BY_NAME).bind(&user.username).fetch_optional(c).await)?;
+    if taken.is_some() {
+        return Ok(None);
+    }
+    let id: UserId = on_tx!(tx, c => sqlx::query_scalar(INSERT)
+        .bind(&user.username)
+        .bind(&user.password_hash)
+        .bind(&user.oauth_id)
+        .bind(&user.avatar_url)
+        .bind(user.trust_level)
+        .bind(user.is_active)
+        .bind(user.is_silenced)
+        .bind(i32::from(user.is_beta))
+        .bind(user.role.as_str())
+        .bind(now)
+        .fetch_one(c).await)?;
+    let name = user.username.to_lowercase();
+    let claimed = on_tx!(tx, c => sqlx::query(CLAIM_NAME).bind(&name).bind(id).execute(c).await
+        .map(|done| done.rows_affected()))?;
+    Ok((claimed == 1).then_some(id))
 }
