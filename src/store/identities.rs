@@ -62,6 +62,9 @@ statements! {
     ADD = "insert into user_identities (user_id, provider, subject, username, access_token, refresh_token, silenced_there,
                                         linked_at, last_used_at)
            values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing";
+    // The identity that AntiHub keeps in its own column.
+    ADOPT = "insert into user_identities (user_id, provider, subject, silenced_there, linked_at)
+             select id, $2, $3, false, created_at from users where id = $1 and oauth_id = $4 on conflict do nothing";
     USE = "update user_identities set username = $3, access_token = $4, refresh_token = $5, silenced_there = $6,
                   last_used_at = $7
            where provider = $1 and subject = $2";
@@ -104,6 +107,23 @@ impl Store {
         }
         tx.commit().await?;
         Ok(Creation::Made(id))
+    }
+
+    /// Gives the identity that AntiHub keeps with a person a row of its own, if it still keeps it.
+    pub async fn adopt_identity(
+        &self,
+        user: UserId,
+        (provider, subject): (&str, &str),
+        oauth_id: &str,
+        now: Timestamp,
+    ) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        // Somebody may be unlinking it right now.
+        on_tx!(&mut tx, c => sqlx::query(HOLD).bind(user).bind(now).execute(c).await.map(drop))?;
+        on_tx!(&mut tx, c => sqlx::query(ADOPT).bind(user).bind(provider).bind(subject).bind(oauth_id)
+            .execute(c).await.map(drop))?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Adds an identity to a person. False when it is somebody's already, or the person has another one there.

@@ -183,6 +183,32 @@ impl Harness {
         Server::start(self.config(), Clock::Manual(self.clock.clone())).await
     }
 
+    /// The same with more settings.
+    pub(crate) async fn server_with(&self, settings: &[(&'static str, String)]) -> Server {
+        let mut variables = Variables::default();
+        for (name, value) in self.environment().iter().chain(settings) {
+            variables.set(name, value);
+        }
+        Server::start(Config::from_variables(&variables).unwrap(), Clock::Manual(self.clock.clone())).await
+    }
+
+    /// The first column of what a statement answers, as text, straight from the database.
+    pub(crate) async fn sql(&self, statement: &str) -> Vec<String> {
+        let url = self.environment().into_iter().find(|(name, _)| *name == "DATABASE_URL");
+        let statement = sqlx::AssertSqlSafe(statement.to_owned());
+        if let Some((_, url)) = url {
+            let pool = sqlx::PgPool::connect(&url).await.unwrap();
+            let rows = sqlx::query_scalar(statement).fetch_all(&pool).await.unwrap();
+            pool.close().await;
+            return rows;
+        }
+        let path = self.dir.join("millpond.db");
+        let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+        let rows = sqlx::query_scalar(statement).fetch_all(&pool).await.unwrap();
+        pool.close().await;
+        rows
+    }
+
     pub(crate) fn pass(&self, time: Duration) {
         self.clock.fetch_add(i64::try_from(time.as_micros()).unwrap(), Ordering::SeqCst);
     }

@@ -12,4 +12,7 @@ mod input;
 mod keys;
 mod process;
 mod provider;
+mod signin;
+mod signin_identities;
+mod signin_provider;
 mod store;

@@ -104,16 +104,9 @@ async fn adopt(app: &App, user: &User) -> Result<()> {
         return Ok(());
     }
     let (provider, subject) = of_oauth_id(oauth_id);
-    let identity = NewIdentity {
-        provider,
-        subject,
-        username: None,
-        access_token: None,
-        refresh_token: None,
-        silenced_there: false,
-        oauth_id: None,
-    };
-    app.store.link_identity(user.id, &identity, user.created_at, None).await?;
+    if app.store.find_identity(provider, subject).await?.is_none() {
+        app.store.adopt_identity(user.id, (provider, subject), oauth_id, app.clock.now()).await?;
+    }
     Ok(())
 }
 
