@@ -15,8 +15,10 @@ import pathlib
 import sys
 import tempfile
 import threading
+import time
 import urllib.parse
 
+import flask
 import oidc_provider_mock
 import werkzeug.serving
 from authlib import jose
@@ -38,7 +40,6 @@ class Provider:
     """The mock, and how its tokens are bent: `claims` and `key` change what is signed and with what."""
 
     def __init__(self):
-        # Only the path of a discovery document that nobody has asked for yet proves that it is asked for.
         self.claims, self.key, self.discoveries, self.challenges = {}, None, 0, []
         self.app = oidc_provider_mock.app(require_nonce=True, user_claims=[
             oidc_provider_mock.User(sub="sub-willow", claims={"preferred_username": "willow", "email": "member@example.org"}),
@@ -55,7 +56,7 @@ class Provider:
             if not provider.claims and not provider.key:
                 return plain(code, token, request)
             config = code.get_jwt_config(None)
-            now = int(__import__("time").time())
+            now = int(time.time())
             claims = {"iss": config["iss"], "aud": [CLIENT], "iat": now, "exp": now + 600, "sub": request.user.sub}
             claims |= {"nonce": request.authorization_code.nonce} | request.user.claims | provider.claims
             key = provider.key or config["key"]
@@ -67,8 +68,6 @@ class Provider:
         mock.OpenIDCode.encode_id_token = bent
 
     def observe(self):
-        import flask
-
         if flask.request.path.endswith("/openid-configuration"):
             self.discoveries += 1
         if flask.request.path.endswith("/oauth2/token"):
@@ -178,6 +177,9 @@ def check_bent_tokens(checks, server, provider):
         "another issuer": {"iss": "http://127.0.0.1:1"},
         "no subject": {"sub": ""},
     }
+    # What is bent is good otherwise, so each of the refusals below has one reason only.
+    provider.claims = {"preferred_username": "straight"}
+    checks.expect("not bent", 200, sign_in(server, provider, "sub-straight")[0])
     for what, claims in refused.items():
         provider.claims = claims
         checks.expect(what, 400, sign_in(server, provider, "sub-bent")[0])

@@ -257,7 +257,12 @@ pub async fn fetch(
             provider.fetch(app, &returned.code, &proof.nonce, &verifier).await
         }
     };
-    fetched.map_err(|failure| failure.into_error(way))
+    fetched.map_err(|failure| {
+        let error = failure.into_error(way);
+        let cause = error.private_cause().unwrap_or_default();
+        tracing::warn!(provider = way.name(), code = error.code(), cause, "a sign-in failed at its provider");
+        error
+    })
 }
 
 /// A text of an answer, cut to what a column takes and a page can show.
