@@ -3,12 +3,19 @@
 //! The model endpoints are not here but in `gateway`.
 
 pub mod accounts;
+pub mod admin;
 pub mod auth;
 mod browser;
 pub mod health;
 pub mod identities;
 pub mod input;
+pub mod invites;
 pub mod keys;
+pub mod limits;
+pub mod own_data;
+pub mod registration;
+pub mod second_factor;
+pub mod sessions;
 pub mod sso;
 pub mod usage;
 
@@ -24,8 +31,15 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(auth::routes())
         .merge(sso::routes())
         .merge(identities::routes())
+        .merge(registration::routes())
+        .merge(second_factor::routes())
+        .merge(sessions::routes())
+        .merge(invites::routes())
+        .merge(admin::routes())
+        .merge(own_data::routes())
         .merge(keys::routes())
         .merge(accounts::routes())
+        .merge(limits::routes())
         .merge(usage::routes())
         .merge(health::routes())
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use serde_json::json;
@@ -14,7 +15,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Done, TokenAnswer};
+use super::auth::{Done, TokenAnswer, signed_in};
 use super::browser::{Browser, error_page, see_other, to_front_end, with_cookie, without_cookie};
 use super::input::{Body, QueryMap, Segment, query_invalid};
 use crate::app::App;
@@ -131,11 +132,16 @@ async fn complete(app: &App, way: &Way<'_>, returned: &Returned, bringer: &Bring
 }
 
 /// Answers a program: tokens at once.
-async fn answer(app: &App, way: &Way<'_>, returned: &Returned, browser: &Browser) -> Result<Response> {
+async fn answer(
+    app: &App,
+    way: &Way<'_>,
+    returned: &Returned,
+    client: &Client,
+    browser: &Browser,
+) -> Result<Response> {
     let response = match complete(app, way, returned, &browser.0).await? {
         Outcome::SignedIn(user) => {
-            let (pair, user) = sessions::begin(app, user).await?;
-            Json(TokenAnswer::new(app, pair, Some(&user))).into_response()
+            signed_in(app, sessions::enter(app, user, None, client).await?, StatusCode::OK)
         }
         Outcome::Linked => Done::new(say("sign_in_linked")).into_response(),
     };
@@ -161,12 +167,18 @@ async fn answer_browser(app: &App, way: &Way<'_>, query: &QueryMap, browser: &Br
     }
 }
 
-async fn answer_return(app: &App, way: &Way<'_>, query: &QueryMap, browser: &Browser) -> Result<Response> {
+async fn answer_return(
+    app: &App,
+    way: &Way<'_>,
+    query: &QueryMap,
+    client: &Client,
+    browser: &Browser,
+) -> Result<Response> {
     if browser.0.navigates {
         return answer_browser(app, way, query, browser).await;
     }
     let returned = returned(app, way, query, browser).await?;
-    answer(app, way, &returned, browser).await
+    answer(app, way, &returned, client, browser).await
 }
 
 const LONGEST_CODE: usize = 4_096;
@@ -231,10 +243,11 @@ async fn linux_do_initiate(
     (status = 400, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn linux_do_callback(
     State(app): State<Arc<App>>,
+    client: Client,
     browser: Browser,
     query: QueryMap,
 ) -> Result<Response> {
-    answer_return(&app, &Way::named(&app, "linuxdo")?, &query, &browser).await
+    answer_return(&app, &Way::named(&app, "linuxdo")?, &query, &client, &browser).await
 }
 
 /// Begin to sign in at GitHub.
@@ -248,9 +261,14 @@ async fn github_login(State(app): State<Arc<App>>, client: Client, browser: Brow
 #[utoipa::path(post, path = "/api/auth/github/callback", tag = "auth", request_body = CallbackBody, responses(
     (status = 200, body = TokenAnswer), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
     (status = 422, body = ValidationBody)))]
-async fn github_callback(State(app): State<Arc<App>>, browser: Browser, body: Body) -> Result<Response> {
+async fn github_callback(
+    State(app): State<Arc<App>>,
+    client: Client,
+    browser: Browser,
+    body: Body,
+) -> Result<Response> {
     let returned = returned_body(body)?;
-    answer(&app, &Way::named(&app, "github")?, &returned, &browser).await
+    answer(&app, &Way::named(&app, "github")?, &returned, &client, &browser).await
 }
 
 /// Come back from GitHub directly.
@@ -258,8 +276,13 @@ async fn github_callback(State(app): State<Arc<App>>, browser: Browser, body: Bo
     params(("code" = String, Query), ("state" = String, Query)), responses(
     (status = 200, body = TokenAnswer), (status = 303, description = "To the front end, for a browser"),
     (status = 400, body = ErrorBody), (status = 422, body = ValidationBody)))]
-async fn github_return(State(app): State<Arc<App>>, browser: Browser, query: QueryMap) -> Result<Response> {
-    answer_return(&app, &Way::named(&app, "github")?, &query, &browser).await
+async fn github_return(
+    State(app): State<Arc<App>>,
+    client: Client,
+    browser: Browser,
+    query: QueryMap,
+) -> Result<Response> {
+    answer_return(&app, &Way::named(&app, "github")?, &query, &client, &browser).await
 }
 
 /// The OpenID Connect provider of a path; the other two have paths of their own.
@@ -295,12 +318,13 @@ async fn oidc_login(
 async fn oidc_callback(
     State(app): State<Arc<App>>,
     Segment(name): Segment,
+    client: Client,
     browser: Browser,
     body: Body,
 ) -> Result<Response> {
     let way = oidc(&app, &name)?;
     let returned = returned_body(body)?;
-    answer(&app, &way, &returned, &browser).await
+    answer(&app, &way, &returned, &client, &browser).await
 }
 
 /// Come back from an OpenID Connect provider directly.
@@ -311,10 +335,11 @@ async fn oidc_callback(
 async fn oidc_return(
     State(app): State<Arc<App>>,
     Segment(name): Segment,
+    client: Client,
     browser: Browser,
     query: QueryMap,
 ) -> Result<Response> {
-    answer_return(&app, &oidc(&app, &name)?, &query, &browser).await
+    answer_return(&app, &oidc(&app, &name)?, &query, &client, &browser).await
 }
 
 /// The one-time code that a browser was sent to the front end with.
@@ -326,12 +351,15 @@ struct HandoverBody {
 
 /// Exchange the code of a finished sign-in for tokens: once, and only the browser that signed in.
 #[utoipa::path(post, path = "/api/auth/handover", tag = "auth", request_body = HandoverBody, responses(
-    (status = 200, body = TokenAnswer), (status = 400, body = ErrorBody), (status = 422, body = ValidationBody)))]
+    (status = 200, body = TokenAnswer), (status = 400, body = ErrorBody),
+    (status = 401, body = ErrorBody, description = "The second factor is still to be shown"),
+    (status = 422, body = ValidationBody)))]
 async fn handover(
     State(app): State<Arc<App>>,
+    client: Client,
     browser: Browser,
     Body(mut body): Body,
-) -> Result<Json<TokenAnswer>> {
+) -> Result<Response> {
     let code = body.text("code", 0, LONGEST_CODE);
     body.finish()?;
     let invalid = || ApiError::bad_request("invalid_handover", say("sign_in_handover_invalid"));
@@ -339,6 +367,6 @@ async fn handover(
     let (id, generation) = redeemed.ok_or_else(invalid)?;
     let user = app.store.find_user(id).await?;
     let user = user.filter(|user| user.is_active && user.token_generation == generation);
-    let (pair, user) = sessions::begin(&app, user.ok_or_else(invalid)?).await?;
-    Ok(Json(TokenAnswer::new(&app, pair, Some(&user))))
+    let entered = sessions::enter(&app, user.ok_or_else(invalid)?, None, &client).await?;
+    Ok(signed_in(&app, entered, StatusCode::OK))
 }

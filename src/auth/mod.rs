@@ -3,9 +3,13 @@
 //! Handlers and pages live in `api`; SQL and shared state live in `store` and `state`.
 
 pub mod callers;
+pub mod departure;
 pub mod extract;
 pub mod keys;
+pub mod one_time;
 pub mod passwords;
+pub mod registration;
+pub mod second_factor;
 pub mod sessions;
 pub mod signin;
 pub mod tokens;

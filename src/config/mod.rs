@@ -3,7 +3,9 @@
 //! The names and defaults are AntiHub's (docs/CONFIGURATION.md lists them) plus Millpond's own. A wrong value is
 //! reported with the variable's name and never with the value of a secret; all problems are reported together.
 
+mod calls;
 mod parse;
+mod people;
 mod policy;
 mod secrets;
 mod sign_in;
@@ -14,7 +16,9 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+pub use calls::CallsConfig;
 pub use parse::{Network, Variables};
+pub use people::{PeopleConfig, Registration};
 pub use policy::{ContributionPolicy, LevelPolicy, Limits, Policy};
 pub use secrets::generate_encryption_key;
 pub use sign_in::{OidcConfig, SignInConfig};
@@ -116,12 +120,14 @@ pub struct Config {
     pub encryption_key: SecretString,
     pub http: HttpConfig,
     pub upstream: UpstreamConfig,
+    pub calls: CallsConfig,
     pub linux_do: Option<OauthConfig>,
     pub github: Option<OauthConfig>,
     /// Sign-in at OpenID Connect providers, and what all external sign-in has in common.
     pub sign_in: SignInConfig,
     pub plugin: PluginConfig,
     pub policy: Policy,
+    pub people: PeopleConfig,
 }
 
 impl Config {
@@ -148,11 +154,13 @@ impl Config {
         let redis_url = reader.redis_url();
         let http = reader.http();
         let upstream = reader.upstream();
+        let calls = reader.calls();
         let linux_do = reader.linux_do();
         let github = reader.github();
         let sign_in = reader.sign_in(app_env);
         let plugin = reader.plugin();
         let policy = reader.policy();
+        let people = reader.people();
         let tokens = reader.token_lives();
         // Secrets come last: they may write to the data directory, which a wrong configuration must not do.
         let secrets = if app_env == Some(AppEnv::Production) || !reader.problems.is_empty() {
@@ -177,11 +185,13 @@ impl Config {
             encryption_key: secrets.encryption,
             http: http?,
             upstream: upstream?,
+            calls: calls?,
             linux_do,
             github,
             sign_in: sign_in?,
             plugin: plugin?,
             policy: policy?,
+            people: people?,
         })
     }
 

@@ -2,22 +2,30 @@
 //!
 //! | step | file | hands on |
 //! | --- | --- | --- |
-//! | what is asked | `chat` | the call |
-//! | may they? | `admission`, `quotas` | a reservation, which gives itself back when dropped |
-//! | which account? | `pool`, `accounts` | a lease, which ends itself when dropped |
-//! | send | `upstream`, `guard` | the provider's answer, or a failure that is tried once more elsewhere |
+//! | what is asked | `call` | the call |
+//! | may they? | `admission`, `quotas`, `limits` | a reservation, which is settled however the call ends |
+//! | which account? | `pool`, `queue`, `accounts`, `credentials` | a lease, which ends itself when dropped |
+//! | send | `attempts`, `upstream`, `dial`, `proxy`, `guard` | the provider's answer, or a failure that is tried once more elsewhere |
 //! | stream back | `relay` | bytes as they came, the last of them after the row is on record |
 //! | settle | `settlement`, `ledger`, `spool` | the usage row |
 //!
-//! No SQL and no Redis on the way of a call but the key's own rate limit: accounts, quotas and callers are in memory.
+//! No SQL on the way of a call, and of Redis only what must be exact over all instances: limits where there are some, and
+//! one step for a call on somebody else's account. Accounts and callers are in memory.
 
 mod accounts;
 mod admission;
-mod chat;
+mod attempts;
+mod call;
+mod collector;
+mod credentials;
+mod dial;
 mod guard;
 mod ledger;
+mod limits;
 mod models;
 mod pool;
+mod proxy;
+mod queue;
 mod quotas;
 mod relay;
 mod settlement;
@@ -28,18 +36,25 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
+use millpond_pool::pricing::{PriceError, Prices};
+use millpond_pool::retry::RetryBudget;
 
 use crate::app::App;
 use crate::auth::vault::Vault;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::state::State;
+use crate::store::users::User;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
+use attempts::Fallbacks;
+use collector::Collector;
 use ledger::Ledger;
 use models::Catalog;
 use pool::Pool;
+use queue::Queue;
 use quotas::Quotas;
+pub use quotas::{GroupQuota, QuotaError};
 use upstream::Upstream;
 
 /// Why the gateway can't start.
@@ -48,6 +63,12 @@ pub enum GatewayError {
     /// The accounts can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The price table can't be used.
+    #[error("PRICES_FILE: {0}")]
+    Prices(#[from] PriceError),
+    /// The price table can't be read.
+    #[error("PRICES_FILE: {0}")]
+    PricesFile(#[from] std::io::Error),
     /// The encryption of connections to providers can't be set up.
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
@@ -60,6 +81,9 @@ pub struct Gateway {
     upstream: Upstream,
     ledger: Ledger,
     catalog: Catalog,
+    prices: Arc<Prices>,
+    fallbacks: Fallbacks,
+    retries: RetryBudget,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -79,18 +103,44 @@ impl Gateway {
         vault: &Vault,
         tasks: &Tasks,
     ) -> Result<Self, GatewayError> {
-        let quotas = Arc::new(Quotas::new(clock.clone()));
-        let loader = accounts::Loader::new(vault.clone(), config.upstream.clone());
-        let pool = Pool::start(store.clone(), state, clock.clone(), loader, quotas.clone(), tasks).await?;
-        let ledger = Ledger::start(store.clone(), &config.data_dir, tasks);
+        let loader = Arc::new(accounts::Loader::new(vault.clone(), config.upstream.clone()));
+        let policy = config.policy.clone();
+        let quotas =
+            Arc::new(Quotas::new(clock.clone(), store.clone(), state.clone(), loader.clone(), policy));
+        let queue = Queue::new(&config.calls);
+        let pool =
+            Pool::start(store.clone(), state, clock.clone(), loader, quotas.clone(), queue, tasks).await?;
+        let collector = Collector::new(state.clone(), clock.clone(), config.policy.reference.window);
+        let ledger = Ledger::start(store.clone(), collector, &config.data_dir, tasks);
         let upstream = Upstream::new(&config.upstream)?;
-        Ok(Self { pool, quotas, upstream, ledger, catalog: Catalog::default() })
+        let mut prices = Prices::built_in()?;
+        if let Some(file) = &config.calls.prices_file {
+            prices.add(&tokio::fs::read_to_string(file).await?)?;
+        }
+        let retries = RetryBudget::new(pool.now());
+        let fallbacks = Fallbacks::new(config.calls.fallbacks.clone());
+        let (prices, catalog) = (Arc::new(prices), Catalog::default());
+        Ok(Self { pool, quotas, upstream, ledger, catalog, prices, fallbacks, retries })
+    }
+
+    /// A person's quotas for others' accounts, as they are now.
+    pub async fn quotas_of(&self, user: &User) -> Result<Vec<GroupQuota>, QuotaError> {
+        self.quotas.of(user).await
     }
 }
 
 /// What the OpenAPI document says of this room.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(models::list_models, models::find_model, chat::complete_chat))]
+#[openapi(paths(
+    models::list_models,
+    models::find_model,
+    models::list_gemini_models,
+    models::find_gemini_model,
+    call::complete_chat,
+    call::create_message,
+    call::count_message_tokens,
+    call::generate_content
+))]
 pub struct Described;
 
 /// The routes of this room.
@@ -98,5 +148,9 @@ pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/v1/models", get(models::list_models))
         .route("/v1/models/{*id}", get(models::find_model))
-        .route("/v1/chat/completions", post(chat::complete_chat))
+        .route("/v1/chat/completions", post(call::complete_chat))
+        .route("/v1/messages", post(call::create_message))
+        .route("/v1/messages/count_tokens", post(call::count_message_tokens))
+        .route("/v1beta/models", get(models::list_gemini_models))
+        .route("/v1beta/models/{*target}", get(models::find_gemini_model).post(call::generate_content))
 }

@@ -12,7 +12,9 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::accounts::{Loader, Serving, member};
-use super::quotas::{Contribution, Group, Quotas};
+use super::limits::Exceptions;
+use super::queue::Queue;
+use super::quotas::Quotas;
 use crate::clock::Clock;
 use crate::ids::UserId;
 use crate::state::{Bus, Invalidation, State};
@@ -24,6 +26,8 @@ use crate::tasks::Tasks;
 const WAKE_EVERY: Duration = Duration::from_millis(250);
 const RELOAD_EVERY: Duration = Duration::from_secs(10);
 const RELOAD_WITHOUT_BUS: Duration = Duration::from_secs(1);
+/// How often it is counted anew what shared accounts proved to be worth, where that matters.
+const RECOUNT_EVERY: Duration = Duration::from_secs(300);
 /// A call waits at most so long for a change that was announced before it came.
 const FRESH_WITHIN: Duration = Duration::from_secs(1);
 /// A chosen account may have filled up meanwhile; then another is chosen, so many times.
@@ -48,10 +52,14 @@ pub(super) struct Pool {
     store: Store,
     bus: Bus,
     clock: Clock,
-    loader: Loader,
+    loader: Arc<Loader>,
     quotas: Arc<Quotas>,
     changes: Arc<Changes>,
     loaded: watch::Sender<u64>,
+    /// Who waits for a place.
+    pub(super) queue: Queue,
+    /// Limits that differ from what trust levels give.
+    pub(super) exceptions: Exceptions,
 }
 
 /// An account chosen for one attempt.
@@ -72,6 +80,7 @@ pub(super) struct Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.pool.read().index.end(self.slot);
+        self.pool.hand_on(self.slot);
     }
 }
 
@@ -79,24 +88,43 @@ impl Drop for Lease {
 pub(super) struct Wanted<'a> {
     pub(super) model: &'a str,
     pub(super) caller: UserId,
+    /// Whose dialect the call is in.
+    pub(super) provider: Provider,
     pub(super) conversation: Option<u64>,
     pub(super) tried: &'a [Slot],
+    /// Whether the call waits when only a free place is lacking.
+    pub(super) patient: bool,
+}
+
+impl Wanted<'_> {
+    fn request(&self, sources: Sources) -> Request<'_> {
+        Request {
+            model: self.model,
+            caller: member(self.caller),
+            providers: Providers::only(self.provider),
+            sources,
+            conversation: self.conversation,
+            tried: self.tried,
+        }
+    }
 }
 
 impl Pool {
     /// Loads the accounts and keeps them fresh until `tasks` end.
+    #[expect(clippy::too_many_arguments, reason = "all that it is made of, in one place")]
     pub(super) async fn start(
         store: Store,
         state: &State,
         clock: Clock,
-        loader: Loader,
+        loader: Arc<Loader>,
         quotas: Arc<Quotas>,
+        queue: Queue,
         tasks: &Tasks,
     ) -> Result<Arc<Self>, StoreError> {
         let changes = Arc::new(Changes::default());
         let heard = changes.clone();
         state.bus().listen(move |change| {
-            if matches!(change, Invalidation::Accounts | Invalidation::User(_) | Invalidation::Everything) {
+            if !matches!(change, Invalidation::ApiKey(_) | Invalidation::Session(_)) {
                 heard.count.fetch_add(1, Ordering::SeqCst);
                 heard.wake.notify_one();
             }
@@ -110,8 +138,12 @@ impl Pool {
             quotas,
             changes,
             loaded: watch::Sender::new(0),
+            queue,
+            exceptions: Exceptions::default(),
         });
-        pool.reload().await?;
+        let rows = pool.store.list_serving_accounts().await?;
+        pool.exceptions.adopt(pool.store.list_limits(pool.clock.now()).await?);
+        pool.adopt(rows);
         tasks.spawn("accounts", |stop| pool.clone().keep_fresh(stop));
         Ok(pool)
     }
@@ -119,6 +151,9 @@ impl Pool {
     async fn keep_fresh(self: Arc<Self>, stop: CancellationToken) {
         let mut tick = tokio::time::interval(WAKE_EVERY);
         let mut loaded_at = Instant::now();
+        let mut counted_at = Instant::now();
+        // What changed while no instance ran.
+        self.refresh_quotas(self.sharers()).await;
         loop {
             let changed = tokio::select! {
                 () = stop.cancelled() => return,
@@ -127,6 +162,7 @@ impl Pool {
             };
             let now = self.now();
             self.write().index.wake(now);
+            self.hand_out();
             let life = if self.bus.is_live() { RELOAD_EVERY } else { RELOAD_WITHOUT_BUS };
             if changed || loaded_at.elapsed() >= life {
                 if let Err(error) = self.reload().await {
@@ -134,23 +170,44 @@ impl Pool {
                 }
                 loaded_at = Instant::now();
             }
+            if self.quotas.counts_change_by_use() && counted_at.elapsed() >= RECOUNT_EVERY {
+                self.refresh_quotas(self.sharers()).await;
+                counted_at = Instant::now();
+            }
         }
     }
 
     async fn reload(&self) -> Result<(), StoreError> {
         let seen = self.changes.count.load(Ordering::SeqCst);
-        let rows = self.store.list_serving_accounts().await;
-        if let Ok(rows) = rows {
-            self.adopt(rows);
-            self.loaded.send_replace(seen);
-            return Ok(());
-        }
-        // Calls that wait for this change go on with what is known; the clock brings the next try.
+        let read = self.read_store().await;
+        // Calls that wait for this change go on with what is known, also when it could not be read: the clock brings the
+        // next try.
         self.loaded.send_replace(seen);
-        rows.map(drop)
+        read
     }
 
-    fn adopt(&self, rows: Vec<AccountRow>) {
+    async fn read_store(&self) -> Result<(), StoreError> {
+        let rows = self.store.list_serving_accounts().await?;
+        self.exceptions.adopt(self.store.list_limits(self.clock.now()).await?);
+        let changed = self.adopt(rows);
+        self.refresh_quotas(changed).await;
+        Ok(())
+    }
+
+    async fn refresh_quotas(&self, owners: HashSet<UserId>) {
+        for owner in owners {
+            if let Err(error) = self.quotas.refresh(owner).await {
+                tracing::warn!(%error, user = owner.0, "a quota could not be brought up to date now");
+            }
+        }
+    }
+
+    fn sharers(&self) -> HashSet<UserId> {
+        self.read().serving.values().filter(|account| account.shared).map(|account| account.owner).collect()
+    }
+
+    /// Takes over what the database has; answers the owners of what changed.
+    fn adopt(&self, rows: Vec<AccountRow>) -> HashSet<UserId> {
         let known = self.known();
         let mut serving = Vec::with_capacity(rows.len());
         for row in rows {
@@ -165,10 +222,11 @@ impl Pool {
                 }
             }
         }
-        self.quotas.set_shared(self.contributions(&serving));
+        let mut changed = HashSet::new();
         let ids: HashSet<&str> = serving.iter().map(|account| account.id.0.as_str()).collect();
         let mut accounts = self.write();
         for (_, gone) in known.iter().filter(|(id, _)| !ids.contains(id.as_str())) {
+            changed.insert(gone.owner);
             let pool_id = gone.pool_id();
             if let Some(slot) = accounts.index.find(&pool_id) {
                 accounts.serving.remove(&slot);
@@ -179,22 +237,15 @@ impl Pool {
             if known.get(&account.id.0).is_some_and(|same| Arc::ptr_eq(same, &account)) {
                 continue;
             }
-            let slot = accounts.index.put(account.for_selection(&self.quotas.reference));
+            changed.insert(account.owner);
+            let slot = accounts.index.put(account.for_selection(self.quotas.reference()));
             accounts.serving.insert(slot, account);
         }
+        changed
     }
 
     fn known(&self) -> HashMap<String, Arc<Serving>> {
         self.read().serving.values().map(|account| (account.id.0.clone(), account.clone())).collect()
-    }
-
-    fn contributions(&self, serving: &[Arc<Serving>]) -> HashMap<UserId, Vec<Contribution>> {
-        let mut shared: HashMap<UserId, Vec<Contribution>> = HashMap::new();
-        for account in serving.iter().filter(|account| account.shared) {
-            let units = Group::ALL.map(|group| account.worth(group, &self.quotas.reference));
-            shared.entry(account.owner).or_default().push(Contribution { account: account.pool_id(), units });
-        }
-        shared
     }
 
     /// Returns when every change that was announced so far is known here.
@@ -210,16 +261,25 @@ impl Pool {
         }
     }
 
+    /// Why nothing could be chosen.
+    pub(super) fn explain(&self, wanted: &Wanted<'_>, sources: Sources) -> Why {
+        self.read().index.explain(&wanted.request(sources), self.now())
+    }
+
+    /// Whether accounts of another provider serve the model to the caller.
+    pub(super) fn is_served_elsewhere(&self, wanted: &Wanted<'_>) -> bool {
+        let request = Request { providers: Providers::ANY, tried: &[], ..wanted.request(Sources::OwnFirst) };
+        self.read().index.explain(&request, self.now()) != Why::default()
+    }
+
+    /// The account in a slot.
+    pub(super) fn serving(&self, slot: Slot) -> Option<Arc<Serving>> {
+        self.read().serving.get(&slot).cloned()
+    }
+
     /// Chooses an account and counts the call on it.
     pub(super) fn pick(self: &Arc<Self>, wanted: &Wanted<'_>, sources: Sources) -> Result<Picked, Why> {
-        let request = Request {
-            model: wanted.model,
-            caller: member(wanted.caller),
-            providers: Providers::only(Provider::OpenAi),
-            sources,
-            conversation: wanted.conversation,
-            tried: wanted.tried,
-        };
+        let request = wanted.request(sources);
         let (accounts, now) = (self.read(), self.now());
         for _ in 0..CHOICES {
             let Some(choice) = accounts.index.select(&request, &mut rand::random::<u64>, now) else { break };

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use millpond_pool::pricing::{self, Prices};
 use millpond_pool::units::{Cost, MicroUsd, Reference, Units};
-use millpond_wire::openai::ChatHead;
-use millpond_wire::{Dialect, Observed, Usage, tokens};
+use millpond_wire::{Endpoint, Head, Observed, Usage, tokens};
 use tokio::sync::oneshot;
 
 use super::accounts::Serving;
-use super::ledger::Place;
+use super::admission::Limited;
+use super::ledger::{Dues, Place, Used};
 use super::pool::{Lease, Picked};
 use super::quotas::Reservation;
 use crate::clock::Timestamp;
@@ -31,6 +32,7 @@ pub(super) struct Call {
     pub(super) user: UserId,
     pub(super) key: Option<KeyId>,
     pub(super) request_id: Arc<str>,
+    pub(super) endpoint: Endpoint,
     pub(super) model: String,
     pub(super) stream: bool,
     /// The request as the client sent it, for counting its tokens where the provider does not.
@@ -63,7 +65,9 @@ struct Open {
     place: Place,
     call: Call,
     reference: Reference,
+    prices: Arc<Prices>,
     reservation: Option<Reservation>,
+    limited: Option<Limited>,
     lease: Option<Lease>,
     served: Option<Served>,
     attempts: i32,
@@ -78,12 +82,14 @@ struct Tokens {
 }
 
 impl Settlement {
-    pub(super) fn new(place: Place, call: Call, reference: Reference) -> Self {
+    pub(super) fn new(place: Place, call: Call, reference: Reference, prices: Arc<Prices>) -> Self {
         let open = Open {
             place,
             call,
             reference,
+            prices,
             reservation: None,
+            limited: None,
             lease: None,
             served: None,
             attempts: 0,
@@ -92,9 +98,30 @@ impl Settlement {
         Self { open: Some(open) }
     }
 
-    /// Where the quota's reservation is kept.
-    pub(super) fn reservation(&mut self) -> Option<&mut Option<Reservation>> {
-        self.open.as_mut().map(|open| &mut open.reservation)
+    /// Remembers a reservation before it is made, so that it is settled whether or not we hear that it was.
+    pub(super) fn reserves(&mut self, reservation: Reservation) {
+        if let Some(open) = &mut self.open {
+            open.reservation = Some(reservation);
+        }
+    }
+
+    /// Whether quota is set aside for the call.
+    pub(super) fn has_reserved(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.reservation.is_some())
+    }
+
+    /// The reservation was refused.
+    pub(super) fn reserves_nothing(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.reservation = None;
+        }
+    }
+
+    /// Remembers under whose limits the call is admitted, before it is.
+    pub(super) fn limited_by(&mut self, limited: Limited) {
+        if let Some(open) = &mut self.open {
+            open.limited = Some(limited);
+        }
     }
 
     /// An attempt begins on an account, whose lease is kept; that of an earlier attempt ends.
@@ -157,16 +184,22 @@ pub(super) fn client_closed() -> End {
 }
 
 /// What a call of a model costs, where the model's price is known.
-fn cost(_model: &str, _usage: &Usage) -> Option<MicroUsd> {
-    None
+fn cost(prices: &Prices, model: &str, usage: &Usage) -> Option<MicroUsd> {
+    let tokens = pricing::Tokens {
+        input: usage.input_tokens,
+        cache_read: usage.cached_tokens,
+        cache_write: usage.cache_write_tokens,
+        output: usage.output_tokens,
+    };
+    Some(prices.of(model)?.cost(&tokens))
 }
 
 impl Open {
     /// Whether the provider will have counted tokens although it did not say how many.
     fn used_tokens(&self, end: End, observed: &Observed) -> bool {
-        let sent = self.attempts > 0;
+        let sent = self.attempts > 0 && !self.call.endpoint.only_counts();
         match end.outcome {
-            Outcome::Ok => true,
+            Outcome::Ok => sent,
             Outcome::ClientClosed => sent,
             Outcome::UpstreamError => observed.any_content,
             Outcome::Rejected => false,
@@ -175,10 +208,8 @@ impl Open {
 
     fn estimate(&self, observed: &Observed) -> Tokens {
         let model = self.served.as_ref().map_or(&*self.call.model, |served| &*served.upstream_model);
-        let input = ChatHead::parse(&self.call.body).map_or(0, |head| {
-            let parts = std::iter::once(head.messages).chain(head.tools);
-            tokens::prompt(Dialect::OpenAi, parts).estimate_tokens(Dialect::OpenAi, model)
-        });
+        let head = Head::parse(self.call.endpoint, &self.call.body);
+        let input = head.map_or(0, |head| head.estimate_input(model));
         let more = observed.more_text_bytes.div_ceil(BYTES_PER_TOKEN);
         let output = tokens::estimate_tokens(model, &observed.text) + more;
         let usage = Usage { input_tokens: input, output_tokens: output, ..Usage::default() };
@@ -186,27 +217,32 @@ impl Open {
     }
 
     fn record(mut self, end: End, tokens: Tokens, recorded: oneshot::Sender<()>) {
-        let money = self.served.as_ref().and_then(|served| cost(&served.upstream_model, &tokens.usage));
-        let charged = self.charge(&tokens.usage, money);
-        let row = row(&self, end, tokens, money, charged);
-        self.place.record(row, recorded);
+        let money =
+            self.served.as_ref().and_then(|served| cost(&self.prices, &served.upstream_model, &tokens.usage));
+        let total = signed(tokens.usage.input_tokens + tokens.usage.output_tokens);
+        let real = self.real_cost(total, money);
+        let charge = self.reservation.take().map(|reservation| reservation.charge(real));
+        let limits = self.limited.take().map(|limited| Used {
+            id: limited.id,
+            subjects: limited.subjects,
+            tokens: total,
+            micro_usd: money.map_or(0, |money| money.0),
+        });
+        let row = row(&self, end, tokens, money, charge.map_or(Units::ZERO, |charge| charge.real));
+        self.place.record(row, Dues { charge, limits }, recorded);
     }
 
-    /// Takes the real cost from the caller's quota. A call that used nothing costs nothing.
-    fn charge(&mut self, usage: &Usage, micro_usd: Option<MicroUsd>) -> Units {
-        let Some(reservation) = self.reservation.take() else { return Units::ZERO };
+    /// What the call takes from the caller's quota. One that used nothing, or the caller's own account, costs nothing.
+    fn real_cost(&self, tokens: i64, micro_usd: Option<MicroUsd>) -> Units {
         let Some(served) = self.served.as_ref().filter(|served| !served.own) else { return Units::ZERO };
-        let tokens = signed(usage.input_tokens + usage.output_tokens);
         if tokens == 0 {
             return Units::ZERO;
         }
         let cost = Cost { requests: 1, tokens, micro_usd };
-        let real = match served.account.unit_for(&served.upstream_model) {
+        match served.account.unit_for(&served.upstream_model) {
             Some(unit) => self.reference.cost(&cost, unit),
             None => self.reference.highest_cost(&cost),
-        };
-        reservation.settle(real);
-        real
+        }
     }
 }
 
@@ -219,7 +255,7 @@ fn row(open: &Open, end: End, tokens: Tokens, money: Option<MicroUsd>, charged: 
         api_key_id: call.key,
         account_id: served.map(|served| served.account.id.clone()),
         is_shared: served.is_some_and(|served| !served.own),
-        endpoint: super::chat::PATH.to_owned(),
+        endpoint: call.endpoint.path().to_owned(),
         method: "POST".to_owned(),
         model_name: Some(shorten(&call.model, LONGEST_MODEL)),
         upstream_model: served.map(|served| shorten(&served.upstream_model, LONGEST_UPSTREAM_MODEL)),

@@ -21,6 +21,8 @@ pub enum Invalidation {
     Session(String),
     /// Some upstream account was added, changed or removed.
     Accounts,
+    /// Limits of some person or key were set or ended.
+    Limits,
     /// Anything may have changed: the command line changed the database, or messages were lost.
     Everything,
 }

@@ -6,6 +6,8 @@
 
 mod bus;
 mod embedded;
+pub mod limits;
+pub mod quotas;
 mod redis;
 pub mod sessions;
 pub mod throttle;

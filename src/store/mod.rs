@@ -4,12 +4,18 @@
 //! docs/ARCHITECTURE.md). Absence is `Ok(None)`, never an error. Nothing here knows HTTP.
 
 pub mod accounts;
+pub mod announcements;
 pub mod api_keys;
 pub(crate) mod db;
 pub mod entries;
 pub mod identities;
+pub mod invites;
+pub mod limits;
 mod migrate;
 pub mod oauth_tokens;
+pub mod people;
+pub mod quotas;
+pub mod second_factors;
 pub mod usage;
 pub mod users;
 
@@ -101,6 +107,12 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
         api_keys::STATEMENTS,
         accounts::STATEMENTS,
         usage::STATEMENTS,
+        quotas::STATEMENTS,
+        limits::STATEMENTS,
+        invites::STATEMENTS,
+        people::STATEMENTS,
+        announcements::STATEMENTS,
+        second_factors::STATEMENTS,
         entries::STATEMENTS,
     ]
     .into_iter()

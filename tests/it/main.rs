@@ -5,13 +5,19 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on has failed")]
 
+mod admin;
+mod attacks;
 mod auth;
 mod gateway;
 mod harness;
 mod input;
 mod keys;
+mod lifecycle;
+mod limits;
+mod people;
 mod process;
 mod provider;
+mod quotas;
 mod signin;
 mod signin_identities;
 mod signin_provider;

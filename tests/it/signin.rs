@@ -18,6 +18,7 @@ both_shapes!(
     faults_make_nobody_and_tell_nothing,
     one_person_in_many_windows_is_one_person,
     names_that_are_taken_get_a_number,
+    newcomers_come_in_where_registration_lets_them,
     refused_people_get_no_tokens,
 );
 
@@ -116,7 +117,8 @@ async fn a_state_is_used_once_and_not_for_long(harness: Arc<Harness>) {
 async fn a_state_ends_after_ten_minutes() {
     // In the embedded shape, whose state lives by the test's clock.
     async fn test(harness: Arc<Harness>) {
-        let (_provider, server) = start(&harness).await;
+        let provider = SignInProvider::start().await;
+        let server = harness.server_with_clock_and(&provider.settings()).await;
         let late = state(&server, "/api/auth/sso/initiate").await;
         let in_time = state(&server, "/api/auth/sso/initiate").await;
         let path = |state: &str| format!("/api/auth/sso/callback?code=ok-71-willow-2&state={state}");
@@ -269,6 +271,19 @@ async fn names_that_are_taken_get_a_number(harness: Arc<Harness>) {
         .collect();
     assert_eq!(ids.len(), 3, "nobody is matched by a name or a number of another provider");
     server.stop().await;
+}
+
+async fn newcomers_come_in_where_registration_lets_them(harness: Arc<Harness>) {
+    let provider = SignInProvider::start().await;
+    for (registration, status) in [("closed", 403), ("invite", 403), ("sso", 200), ("open", 200)] {
+        let mut settings = provider.settings();
+        settings.push(("REGISTRATION", registration.to_owned()));
+        let server = harness.server_with(&settings).await;
+        let code = format!("ok-7{}-{registration}-2", registration.len() + usize::from(status == 200));
+        assert_eq!(linux_do(&server, &code).await.0, status, "{registration}");
+        server.stop().await;
+    }
+    assert_eq!(harness.sql("select username from users order by username").await, ["open", "sso"]);
 }
 
 async fn refused_people_get_no_tokens(harness: Arc<Harness>) {

@@ -81,6 +81,19 @@ pub enum Settled {
     Already,
 }
 
+/// What a bucket is without its leases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numbers {
+    /// See [`Bucket::max`].
+    pub max: Units,
+    /// See [`Bucket::balance`].
+    pub balance: Units,
+    /// See [`Bucket::remainder`].
+    pub remainder: i64,
+    /// See [`Bucket::as_of`].
+    pub as_of: Moment,
+}
+
 /// A balance that recovers linearly from empty to `max` in one window, with its reservations, at a moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bucket {
@@ -106,6 +119,37 @@ impl Bucket {
             as_of: Moment(now.0.div_euclid(tick) * tick),
             held: Vec::new(),
         }
+    }
+
+    /// The bucket that was stored as these numbers; amounts and remainder are taken as they are.
+    pub fn restored(window: Window, numbers: Numbers, held: Vec<Lease>) -> Self {
+        let Numbers { max, balance, remainder, as_of } = numbers;
+        Self { window, max, balance, remainder, as_of, held }
+    }
+
+    /// The numbers, as they are stored.
+    pub fn numbers(&self) -> Numbers {
+        Numbers { max: self.max, balance: self.balance, remainder: self.remainder, as_of: self.as_of }
+    }
+
+    /// The window in which it recovers from empty to full.
+    pub fn window(&self) -> Window {
+        self.window
+    }
+
+    /// Gives every lease back, because the process that held them is gone.
+    pub fn release_all(&mut self, now: Moment) {
+        self.advance(now);
+        let held = self.reserved();
+        self.held.clear();
+        self.balance = self.balance.plus(held);
+        self.cut_to_max();
+    }
+
+    /// Charges what was never reserved.
+    pub fn charge(&mut self, real: Units, now: Moment) {
+        self.advance(now);
+        self.balance = self.balance.minus(real.bounded());
     }
 
     /// What may be spent now, never negative and never above [`Bucket::max`]; call it on [`Bucket::at`].

@@ -10,6 +10,8 @@
 //! - A call that cost more than it reserved is charged in full. The balance may then be negative: on the wire that is
 //!   quota 0, the rest is debt, nothing is admitted until recovery has repaid it, and a grant repays it too.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::account::AccountId;
@@ -29,6 +31,36 @@ impl Quota {
     pub fn new(base: Units, cap: Option<Units>, window: Window, now: Moment) -> Self {
         let sharing = Sharing::new(base, cap, window.millis());
         Self { bucket: Bucket::full(sharing.max(), window, now), sharing }
+    }
+
+    /// The quota that was stored as these two halves.
+    pub fn restored(bucket: Bucket, sharing: Sharing) -> Self {
+        Self { bucket, sharing }
+    }
+
+    /// Gives every lease back, because the process that held them is gone.
+    pub fn release_all(&mut self, now: Moment) {
+        self.bucket.release_all(now);
+    }
+
+    /// Charges what was never reserved.
+    pub fn charge(&mut self, real: Units, now: Moment) {
+        self.bucket.charge(real, now);
+    }
+
+    /// Makes base, cap and counted accounts what they should be; answers whether anything changed.
+    pub fn bring_towards(
+        &mut self,
+        base: Units,
+        cap: Option<Units>,
+        wanted: &BTreeMap<AccountId, Units>,
+        now: Moment,
+    ) -> bool {
+        let events = self.sharing.events_towards(base, cap, wanted);
+        for event in &events {
+            self.happen(event, now);
+        }
+        !events.is_empty()
     }
 
     /// The same quota at a later moment.

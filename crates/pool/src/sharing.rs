@@ -71,7 +71,7 @@ pub enum Event {
 }
 
 /// The change to make in the bucket: `take` first and never below zero, then `give`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Adjustment {
     /// The new `max_quota`.
     pub max: Units,
@@ -82,7 +82,7 @@ pub struct Adjustment {
 }
 
 /// An event whose adjustment has to be made, and its result reported to [`Sharing::complete`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[must_use]
 pub struct Pending {
     /// What to do to the bucket.
@@ -90,7 +90,7 @@ pub struct Pending {
     record: Record,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Record {
     Nothing,
     Gave(AccountId),
@@ -120,6 +120,39 @@ impl Sharing {
         let counted = self.contributions.values().filter(|one| one.away.is_none());
         let sum = counted.fold(self.base, |sum, one| sum.plus(one.units.doubled()));
         self.cap.map_or(sum, |cap| sum.min(cap.bounded()))
+    }
+
+    /// The next events that turn what is counted into `wanted`: the base and the cap, then what is gone, then what is
+    /// new or changed. Empty when nothing is to be done. `remaining` of a new account is all of it.
+    pub fn events_towards(
+        &self,
+        base: Units,
+        cap: Option<Units>,
+        wanted: &BTreeMap<AccountId, Units>,
+    ) -> Vec<Event> {
+        let mut events = Vec::new();
+        if self.base != base.bounded() {
+            events.push(Event::SetBase(base));
+        }
+        if self.cap != cap {
+            events.push(Event::SetCap(cap));
+        }
+        for (account, _) in
+            self.contributions.iter().filter(|(id, one)| one.away.is_none() && !wanted.contains_key(*id))
+        {
+            events.push(Event::Unshare { account: account.clone() });
+        }
+        for (account, &units) in wanted {
+            let known = self.contributions.get(account);
+            if known.is_none_or(|one| one.away.is_some()) {
+                events.push(Event::Share { account: account.clone(), units, remaining: units });
+            }
+            // One that comes back still has the size that it had when it left.
+            if known.is_some_and(|one| one.units != units.bounded()) {
+                events.push(Event::Resize { account: account.clone(), units });
+            }
+        }
+        events
     }
 
     /// The units that an account counts for now, `None` if it is not counted.

@@ -19,7 +19,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::app::App;
-use crate::config::{Config, OauthConfig};
+use crate::config::{Config, OauthConfig, Registration};
 use crate::error::{ApiError, Result};
 use crate::messages::{Text, say};
 use http::Http;
@@ -221,8 +221,11 @@ impl Failure {
 }
 
 /// Whether signing in elsewhere may make a person who is not yet known here.
-pub fn may_register(_app: &App) -> bool {
-    true
+pub fn may_register(app: &App) -> bool {
+    match app.config.people.registration {
+        Registration::Sso | Registration::Open => true,
+        Registration::Closed | Registration::Invite => false,
+    }
 }
 
 /// Sends a browser away: the address of the provider's page, and the state that it will come back with.

@@ -58,7 +58,7 @@ pub async fn sign_in(app: &App, way: &Way<'_>, profile: &Profile) -> Result<User
 }
 
 fn level_too_low() -> ApiError {
-    ApiError::forbidden("trust_level_too_low", say("sign_in_level_too_low"))
+    ApiError::forbidden("trust_level_too_low", say("trust_level_too_low"))
 }
 
 fn identity<'a>(

@@ -1,0 +1,160 @@
+//! Members' pool quotas, shared by all instances: in Redis one script a step, embedded the same steps in memory.
+//!
+//! The arithmetic and its meaning are `millpond_pool::{bucket, sharing, quota}`; tests drive both forms with the same
+//! vectors and the same random sequences. Who pays how much for what is decided in `gateway`.
+
+mod embedded;
+mod redis;
+
+use std::collections::BTreeMap;
+
+use millpond_pool::account::AccountId;
+use millpond_pool::bucket::{Lease, Shortfall};
+use millpond_pool::group::Group;
+use millpond_pool::quota::Quota;
+use millpond_pool::units::{Moment, Units, Window};
+
+use super::{Result, State};
+use crate::ids::UserId;
+use crate::store::quotas::QuotaRow;
+pub(super) use embedded::Book;
+
+/// Whose quota, for which models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct QuotaKey {
+    pub user: UserId,
+    pub group: Group,
+}
+
+/// What a quota is made under; when it changes, the quota is brought up to date before it is used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// What the person's trust level gives.
+    pub base: Units,
+    /// The most that one person may have.
+    pub cap: Option<Units>,
+    /// The reference window.
+    pub window: Window,
+}
+
+impl Terms {
+    /// The form in which terms are stored and compared.
+    fn text(&self) -> String {
+        let cap = self.cap.map_or(String::new(), |cap| cap.0.to_string());
+        format!("{}:{cap}:{}", self.base.0, self.window.name())
+    }
+}
+
+/// The answer to a reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserved {
+    Held(Lease),
+    Lacking(Shortfall),
+    /// There is no such quota yet, or it was made under other terms.
+    Unknown,
+}
+
+/// The real cost of a call that had reserved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charge {
+    pub key: QuotaKey,
+    pub lease: Lease,
+    pub real: Units,
+}
+
+/// A quota as it was when it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    pub quota: Quota,
+    /// Moves with every change of what is shared.
+    pub version: u64,
+    terms: String,
+}
+
+/// Whether a quota could be brought up to date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Brought {
+    Done,
+    /// Somebody else changed it meanwhile: look again at what should be counted.
+    Conflict,
+}
+
+impl State {
+    /// Sets an upper estimate of a call's cost aside.
+    pub async fn reserve_quota(
+        &self,
+        key: QuotaKey,
+        terms: &Terms,
+        lease: Lease,
+        now: Moment,
+    ) -> Result<Reserved> {
+        match self {
+            Self::Embedded(embedded) => embedded.quotas().reserve(key, terms, lease, now).await,
+            Self::Redis(redis) => redis::reserve(redis, key, terms, lease, now).await,
+        }
+    }
+
+    /// Charges real costs in place of what was reserved. What the embedded shape has to store of it is answered, so that
+    /// it is written together with the usage rows.
+    pub async fn settle_quotas(
+        &self,
+        charges: &[Charge],
+        window: Window,
+        now: Moment,
+    ) -> Result<Vec<QuotaRow>> {
+        match self {
+            Self::Embedded(embedded) => Ok(embedded.quotas().settle(charges, now)),
+            Self::Redis(redis) => redis::settle(redis, charges, window, now).await.map(|()| Vec::new()),
+        }
+    }
+
+    /// The quota as it is stored; nothing changes by looking.
+    pub async fn view_quota(&self, key: QuotaKey) -> Result<Option<View>> {
+        match self {
+            Self::Embedded(embedded) => embedded.quotas().view(key).await,
+            Self::Redis(redis) => redis::view(redis, key).await,
+        }
+    }
+
+    /// Begins a quota, unless there is one.
+    pub async fn begin_quota(&self, key: QuotaKey, terms: &Terms, quota: &Quota) -> Result<()> {
+        match self {
+            Self::Embedded(embedded) => embedded.quotas().begin(key, terms, quota).await,
+            Self::Redis(redis) => redis::begin(redis, key, terms, quota).await,
+        }
+    }
+
+    /// Makes base, cap and counted accounts what they should be, if the quota is still the one that was viewed.
+    pub async fn bring_quota(
+        &self,
+        key: QuotaKey,
+        viewed: &View,
+        terms: &Terms,
+        wanted: &BTreeMap<AccountId, Units>,
+        now: Moment,
+    ) -> Result<Brought> {
+        if viewed.quota.bucket().window() != terms.window {
+            // Another reference window is another way of counting: the quota is made anew.
+            self.forget_quota(key).await?;
+            return Ok(Brought::Conflict);
+        }
+        match self {
+            Self::Embedded(embedded) => embedded.quotas().bring(key, viewed, terms, wanted, now).await,
+            Self::Redis(redis) => redis::bring(redis, key, viewed, terms, wanted, now).await,
+        }
+    }
+
+    async fn forget_quota(&self, key: QuotaKey) -> Result<()> {
+        match self {
+            Self::Embedded(embedded) => embedded.quotas().forget(key).await,
+            Self::Redis(redis) => redis::forget(redis, key).await,
+        }
+    }
+}
+
+impl View {
+    /// Whether the quota is counted in another way than these terms say.
+    pub fn is_under(&self, terms: &Terms) -> bool {
+        self.terms == terms.text()
+    }
+}
