@@ -5,7 +5,9 @@
 pub mod accounts;
 pub mod admin;
 pub mod auth;
+mod browser;
 pub mod health;
+pub mod identities;
 pub mod input;
 pub mod invites;
 pub mod keys;
@@ -15,6 +17,7 @@ pub mod preference;
 pub mod registration;
 pub mod second_factor;
 pub mod sessions;
+pub mod sso;
 pub mod usage;
 
 use std::sync::Arc;
@@ -27,6 +30,8 @@ use crate::app::App;
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(auth::routes())
+        .merge(sso::routes())
+        .merge(identities::routes())
         .merge(registration::routes())
         .merge(second_factor::routes())
         .merge(sessions::routes())

@@ -101,7 +101,7 @@ pub async fn enter(
             let challenge = one_time::give(app, Door::SecondFactor, &user.id.to_string()).await?;
             return Ok(Entered::SecondFactor(challenge));
         };
-        second_factor::verify(app, &user, proof).await?;
+        second_factor::verify(app, &user, proof, client).await?;
     }
     enter_proven(app, user, way, client).await
 }

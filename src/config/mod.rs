@@ -8,6 +8,7 @@ mod parse;
 mod people;
 mod policy;
 mod secrets;
+mod sign_in;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub use parse::{Network, Variables};
 pub use people::{PeopleConfig, Registration};
 pub use policy::{ContributionPolicy, LevelPolicy, Limits, Policy};
 pub use secrets::generate_encryption_key;
+pub use sign_in::{OidcConfig, SignInConfig};
 
 /// Everything that is wrong with the settings, one line each.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +123,8 @@ pub struct Config {
     pub calls: CallsConfig,
     pub linux_do: Option<OauthConfig>,
     pub github: Option<OauthConfig>,
+    /// Sign-in at OpenID Connect providers, and what all external sign-in has in common.
+    pub sign_in: SignInConfig,
     pub plugin: PluginConfig,
     pub policy: Policy,
     pub people: PeopleConfig,
@@ -153,6 +157,7 @@ impl Config {
         let calls = reader.calls();
         let linux_do = reader.linux_do();
         let github = reader.github();
+        let sign_in = reader.sign_in(app_env);
         let plugin = reader.plugin();
         let policy = reader.policy();
         let people = reader.people();
@@ -183,6 +188,7 @@ impl Config {
             calls: calls?,
             linux_do,
             github,
+            sign_in: sign_in?,
             plugin: plugin?,
             policy: policy?,
             people: people?,

@@ -9,9 +9,11 @@ pub mod api_keys;
 pub mod audit;
 pub(crate) mod db;
 pub mod entries;
+pub mod identities;
 pub mod invites;
 pub mod limits;
 mod migrate;
+pub mod oauth_tokens;
 pub mod people;
 pub mod quotas;
 pub mod second_factors;
@@ -107,6 +109,8 @@ impl Store {
 pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
     [
         users::STATEMENTS,
+        identities::STATEMENTS,
+        oauth_tokens::STATEMENTS,
         api_keys::STATEMENTS,
         accounts::STATEMENTS,
         usage::STATEMENTS,

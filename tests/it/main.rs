@@ -23,4 +23,7 @@ mod process;
 mod provider;
 mod quotas;
 mod recorder;
+mod signin;
+mod signin_identities;
+mod signin_provider;
 mod store;
