@@ -10,11 +10,14 @@
 //! | which account serves a call | [`index`], [`account`] |
 
 pub mod account;
+pub mod allowance;
 pub mod bucket;
 pub mod group;
+pub mod health;
 pub mod index;
 pub mod limits;
 pub mod pattern;
 pub mod quota;
+pub mod rules;
 pub mod sharing;
 pub mod units;
