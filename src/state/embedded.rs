@@ -42,6 +42,13 @@ impl Map {
         self.entries.get(key).filter(|entry| entry.expires_at > self.now).map(|entry| entry.value.as_str())
     }
 
+    /// Living entries whose keys begin so, by what follows, with their values.
+    pub(super) fn with_prefix(&self, prefix: &str) -> Vec<(String, String)> {
+        let living = self.entries.iter().filter(|(_, entry)| entry.expires_at > self.now);
+        let found = living.filter_map(|(key, entry)| Some((key.strip_prefix(prefix)?, &entry.value)));
+        found.map(|(rest, value)| (rest.to_owned(), value.clone())).collect()
+    }
+
     pub(super) fn put(&mut self, key: &str, value: &str, life: Duration) {
         let expires_at = self.now.plus(life);
         self.dirty.insert(key.to_owned(), Some((value.to_owned(), expires_at)));

@@ -6,9 +6,11 @@
 
 mod bus;
 mod embedded;
+mod health;
 mod redis;
 pub mod sessions;
 pub mod throttle;
+pub mod uses;
 
 use std::time::Duration;
 
