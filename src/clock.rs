@@ -81,6 +81,23 @@ impl Timestamp {
         Some(Self(midnight.as_microsecond()))
     }
 
+    /// The calendar month (UTC) as a number such as 202611, and the moment at which it began.
+    pub fn month(self) -> (i64, Self) {
+        let date = jiff::tz::TimeZone::UTC.to_datetime(self.to_jiff()).date();
+        (i64::from(date.year()) * 100 + i64::from(date.month()), Self::midnight(date.first_of_month()))
+    }
+
+    /// The moment at which the next calendar month (UTC) begins.
+    pub fn next_month(self) -> Self {
+        let date = jiff::tz::TimeZone::UTC.to_datetime(self.to_jiff()).date();
+        date.last_of_month().tomorrow().map_or(self, Self::midnight)
+    }
+
+    fn midnight(date: jiff::civil::Date) -> Self {
+        let moment = jiff::tz::TimeZone::UTC.to_timestamp(date.to_datetime(jiff::civil::Time::midnight()));
+        moment.map_or(Self(0), |moment| Self(moment.as_microsecond()))
+    }
+
     fn to_jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::MAX)
     }

@@ -2,11 +2,13 @@
 //!
 //! The model endpoints are not here but in `gateway`.
 
+pub mod account_health;
 pub mod accounts;
 pub mod auth;
 pub mod health;
 pub mod input;
 pub mod keys;
+pub mod limits;
 pub mod usage;
 
 use std::sync::Arc;
@@ -21,6 +23,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(auth::routes())
         .merge(keys::routes())
         .merge(accounts::routes())
+        .merge(account_health::routes())
+        .merge(limits::routes())
         .merge(usage::routes())
         .merge(health::routes())
 }

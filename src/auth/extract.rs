@@ -88,15 +88,21 @@ impl FromRequestParts<Arc<App>> for Member {
     }
 }
 
-impl FromRequestParts<Arc<App>> for Admin {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
-        let member = Member::from_request_parts(parts, app).await?;
+impl Admin {
+    /// The member as an administrator, if they are one.
+    pub fn of(member: Member) -> Result<Self> {
         match member.user.role() {
             Role::Admin => Ok(Self(member)),
             Role::Member | Role::Auditor => Err(ApiError::forbidden("permission_denied", "权限不足")),
         }
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Admin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        Self::of(Member::from_request_parts(parts, app).await?)
     }
 }
 

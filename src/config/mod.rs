@@ -5,6 +5,7 @@
 
 mod parse;
 mod policy;
+mod rules;
 mod secrets;
 
 use std::net::{IpAddr, SocketAddr};
@@ -117,6 +118,8 @@ pub struct Config {
     pub linux_do: Option<OauthConfig>,
     pub github: Option<OauthConfig>,
     pub plugin: PluginConfig,
+    /// What providers' errors mean.
+    pub error_rules: millpond_pool::rules::Rules,
     pub policy: Policy,
 }
 
@@ -147,6 +150,7 @@ impl Config {
         let linux_do = reader.linux_do();
         let github = reader.github();
         let plugin = reader.plugin();
+        let error_rules = rules::read(reader);
         let policy = reader.policy();
         let tokens = reader.token_lives();
         // Secrets come last: they may write to the data directory, which a wrong configuration must not do.
@@ -175,6 +179,7 @@ impl Config {
             linux_do,
             github,
             plugin: plugin?,
+            error_rules: error_rules?,
             policy: policy?,
         })
     }

@@ -7,15 +7,16 @@ use std::collections::BTreeMap;
 
 use axum::http::{HeaderValue, Uri};
 use millpond_pool::account::{Account, AccountId as PoolId, MemberId, Provider, Share};
+use millpond_pool::group::Group;
 use millpond_pool::pattern::Pattern;
 use millpond_pool::units::{LimitUnit, Reference, Units, Window};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
-use super::quotas::Group;
 use crate::auth::vault::{Undecryptable, Vault};
 use crate::clock::Timestamp;
-use crate::config::UpstreamConfig;
+use crate::config::{Policy, UpstreamConfig};
 use crate::ids::{AccountId, UserId};
 use crate::providers::{self, BaseUrlError};
 use crate::store::accounts::AccountRow;
@@ -58,6 +59,8 @@ pub(super) struct Serving {
     pub(super) models_url: Uri,
     /// The credential as it is sent. Marked sensitive, so that nothing prints it.
     pub(super) authorization: HeaderValue,
+    /// Tells one credential from another without telling what it is.
+    pub(super) fingerprint: String,
     /// Public names that it serves; `None` is whatever the provider has.
     pub(super) models: Option<Vec<String>>,
     pub(super) aliases: BTreeMap<String, String>,
@@ -98,6 +101,7 @@ impl Loader {
             chat_url: format!("{prefix}/chat/completions").parse()?,
             models_url: format!("{prefix}/models").parse()?,
             authorization,
+            fingerprint: hex::encode(&Sha256::digest(credential.expose_secret())[..8]),
             models: read(row.models.as_deref())?,
             aliases: read(row.aliases.as_deref())?,
             allowances: read(row.allowances.as_deref())?,
@@ -138,6 +142,11 @@ impl Serving {
         }
     }
 
+    /// The credential, for taking it out of what a provider says.
+    pub(super) fn secret(&self) -> &str {
+        self.authorization.to_str().unwrap_or_default().trim_start_matches("Bearer ")
+    }
+
     pub(super) fn pool_id(&self) -> PoolId {
         PoolId::new(self.id.0.clone())
     }
@@ -149,8 +158,9 @@ impl Serving {
         self.allowances.iter().find(covers).map(|allowance| allowance.unit)
     }
 
-    /// What the account is worth to its owner in one group of models. Without an allowance it counts as one unit.
-    pub(super) fn worth(&self, group: Group, reference: &Reference) -> Units {
+    /// What the account is worth to its owner in one group of models. Without an allowance it counts
+    /// for what the policy says.
+    pub(super) fn worth(&self, group: Group, policy: &Policy) -> Units {
         let listed = self.models.iter().flatten().map(String::as_str);
         let mut names = listed.chain(self.aliases.keys().map(String::as_str));
         if self.models.is_some() && !names.any(|name| group.may_mean(name)) {
@@ -162,9 +172,9 @@ impl Serving {
             .filter(|allowance| allowance.models.iter().any(|pattern| group.may_mean(pattern.as_str())))
             .peekable();
         if meant.peek().is_none() {
-            return Units::ONE;
+            return policy.default_allowance;
         }
-        meant.fold(Units::ZERO, |sum, allowance| sum.plus(allowance.capacity(reference)))
+        meant.fold(Units::ZERO, |sum, allowance| sum.plus(allowance.capacity(&policy.reference)))
     }
 }
 

@@ -1,81 +1,181 @@
-//! Whether a call may be made: the key's list of models and its rate, then an account, and quota where the account is
-//! somebody else's.
+//! Whether a call may be made: the key's list of models, the limits of key and person, then an account, and quota where the
+//! account is somebody else's.
 
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use millpond_pool::bucket::Shortfall;
+use millpond_pool::bucket::{LeaseId, Shortfall};
+use millpond_pool::group::Group;
 use millpond_pool::index::{Sources, Why};
-use millpond_pool::units::{Cost, Moment, Units};
+use millpond_pool::limits::{Ask, Limits, Refusal};
+use millpond_pool::units::{Cost, MicroUsd, Moment};
 use millpond_wire::openai::ChatHead;
 use millpond_wire::tokens::upper_bound_tokens;
 
 use super::pool::{Picked, Wanted};
-use super::quotas::Reservation;
+use super::settlement::Settlement;
 use crate::app::App;
 use crate::auth::extract::Caller;
-use crate::auth::keys::ApiKey;
+use crate::clock::Timestamp;
 use crate::error::{ApiError, Result};
+use crate::state::limits::Subject;
 
-const MINUTE: u64 = 60;
+const MINUTE: Duration = Duration::from_secs(60);
 /// Output tokens reserved for an answer whose length the client does not bound, and the most for one that it does.
 const USUAL_OUTPUT: u64 = 16_384;
 const LONGEST_OUTPUT: u64 = 262_144;
 
-/// Refuses what the key may not do.
-pub(super) async fn check_key(app: &App, key: &ApiKey, model: &str) -> Result<()> {
-    if !key.allows(model) {
+/// The most that a call is expected to use.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Estimate {
+    tokens: i64,
+    /// Unknown where the model's price is.
+    micro_usd: Option<MicroUsd>,
+}
+
+/// Under whose limits a call runs, and by which name they know it.
+#[derive(Clone, Debug)]
+pub(super) struct Limited {
+    pub(super) id: LeaseId,
+    pub(super) subjects: Vec<Subject>,
+}
+
+/// The most that a call is expected to use.
+pub(super) fn estimate(head: &ChatHead<'_>, body_bytes: usize) -> Estimate {
+    let output = head.output_limit().unwrap_or(USUAL_OUTPUT).min(LONGEST_OUTPUT) * head.n;
+    let tokens = upper_bound_tokens(body_bytes).saturating_add(output);
+    Estimate { tokens: i64::try_from(tokens).unwrap_or(i64::MAX), micro_usd: None }
+}
+
+/// How long what is set aside for a call lives if nobody settles it.
+fn life_millis(app: &App) -> i64 {
+    let life = app.config.upstream.deadline + MINUTE;
+    i64::try_from(life.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Refuses what key and person may not do, and counts the call under their limits.
+pub(super) async fn enter(
+    app: &App,
+    caller: &Caller,
+    model: &str,
+    estimate: Estimate,
+    settlement: &mut Settlement,
+) -> Result<()> {
+    if let Some(key) = &caller.key
+        && !key.allows(model)
+    {
         let message = format!("This API key may not use the model `{model}`.");
         return Err(ApiError::forbidden("model_not_found", message).param("model"));
     }
-    let Some(limit) = key.requests_per_minute else { return Ok(()) };
-    let second = u64::try_from(app.clock.now().seconds()).unwrap_or(0);
-    let counter = format!("millpond:rpm:{}:{}", key.id, second / MINUTE);
-    // Twice the minute: instances whose clocks differ a little still count together.
-    let count = app.state.count(&counter, Duration::from_secs(2 * MINUTE)).await?;
-    if count > u64::from(limit) {
-        let message = format!("This API key may make {limit} requests a minute.");
-        let wait = Duration::from_secs(MINUTE - second % MINUTE);
-        return Err(ApiError::too_many("rate_limit_exceeded", message, wait));
+    let now = app.clock.now();
+    let exceptions = &app.gateway.pool.exceptions;
+    let user_limits = exceptions.of_user(&caller.user, &app.config.policy, now);
+    let mut limited = vec![(Subject::User(caller.user.id), user_limits)];
+    if let Some(key) = &caller.key {
+        limited.push((Subject::Key(key.id), exceptions.of_key(key, now)));
+    }
+    limited.retain(|(_, limits)| !limits.are_none());
+    if limited.is_empty() {
+        return Ok(());
+    }
+    let id = LeaseId(rand::random());
+    let subjects = limited.iter().map(|(subject, _)| *subject).collect();
+    settlement.limited_by(Limited { id, subjects });
+    for (place, (subject, limits)) in limited.iter().enumerate() {
+        if let Err(refused) = admit(app, *subject, limits, id, estimate).await {
+            for (earlier, _) in &limited[..place] {
+                app.state.cancel_limits(*earlier, id, Moment(app.clock.now().millis())).await?;
+            }
+            return Err(refused);
+        }
     }
     Ok(())
 }
 
-/// The most that a call is expected to cost.
-pub(super) fn estimate(app: &App, head: &ChatHead<'_>, body_bytes: usize) -> Units {
-    let output = head.output_limit().unwrap_or(USUAL_OUTPUT).min(LONGEST_OUTPUT) * head.n;
-    let tokens = upper_bound_tokens(body_bytes).saturating_add(output);
-    let tokens = i64::try_from(tokens).unwrap_or(i64::MAX);
-    app.gateway.quotas.reference.highest_cost(&Cost { requests: 1, tokens, micro_usd: None })
+async fn admit(app: &App, subject: Subject, limits: &Limits, id: LeaseId, estimate: Estimate) -> Result<()> {
+    if limits.monthly_micro_usd.is_some() && estimate.micro_usd.is_none() {
+        let message = "This model has no known price, and your budget is in money.";
+        return Err(ApiError::forbidden("price_unknown", message).param("model"));
+    }
+    let at = app.clock.now();
+    let now = Moment(at.millis());
+    let money = estimate.micro_usd.map_or(0, |money| money.0);
+    let ask = Ask { id, tokens: estimate.tokens, micro_usd: money, expires_at: now.plus(life_millis(app)) };
+    let (month, begun) = at.month();
+    let mut answer = app.state.admit(subject, limits, &ask, month, now).await?;
+    if answer == Err(Refusal::UnknownMonth) {
+        let spent = match subject {
+            Subject::User(user) => app.store.spent_by_user(user.0, begun).await?,
+            Subject::Key(key) => app.store.spent_by_key(key.0, begun).await?,
+        };
+        app.state.begin_month(subject, month, spent, now).await?;
+        answer = app.state.admit(subject, limits, &ask, month, now).await?;
+    }
+    answer.map_err(|refusal| over_limit(subject, limits, refusal, at))
+}
+
+fn over_limit(subject: Subject, limits: &Limits, refusal: Refusal, now: Timestamp) -> ApiError {
+    let whose = match subject {
+        Subject::User(_) => "You",
+        Subject::Key(_) => "This API key",
+    };
+    let until =
+        |moment: Option<Moment>| moment.map_or(MINUTE, |moment| millis(moment.since(Moment(now.millis()))));
+    let (message, wait) = match refusal {
+        Refusal::Requests(moment) => {
+            let limit = limits.requests_per_minute.unwrap_or(0);
+            (format!("{whose} may make {limit} requests a minute."), until(moment))
+        }
+        Refusal::Tokens(moment) => {
+            let limit = limits.tokens_per_minute.unwrap_or(0);
+            (format!("{whose} may use {limit} tokens a minute."), until(moment))
+        }
+        Refusal::Concurrent => {
+            let limit = limits.concurrent_calls.unwrap_or(0);
+            (format!("{whose} may make {limit} calls at one time."), Duration::from_secs(1))
+        }
+        Refusal::Budget | Refusal::UnknownMonth => {
+            let message = "The budget for this month is used up, or this call could exceed it.";
+            let wait = now.next_month().since(now);
+            return ApiError::too_many("budget_exceeded", message, wait);
+        }
+    };
+    ApiError::too_many("rate_limit_exceeded", message, wait)
 }
 
 /// An account for one attempt. Others' accounts need a reservation, made once a call; where the quota is spent the
 /// caller's own accounts are all that is left.
-pub(super) fn choose(
+pub(super) async fn choose(
     app: &App,
     caller: &Caller,
     wanted: &Wanted<'_>,
-    estimate: Units,
-    reservation: &mut Option<Reservation>,
+    estimate: Estimate,
+    settlement: &mut Settlement,
 ) -> Result<Picked> {
     let gateway = &app.gateway;
     let now = gateway.pool.now();
-    let order = if caller.user.prefers_shared() { Sources::SharedFirst } else { Sources::OwnFirst };
+    let may_use_pool = app.config.policy.of(caller.user.trust_level).may_use_pool;
+    let order = match (may_use_pool, caller.user.prefers_shared()) {
+        (false, _) => Sources::OwnOnly,
+        (true, true) => Sources::SharedFirst,
+        (true, false) => Sources::OwnFirst,
+    };
     let picked = gateway.pool.pick(wanted, order).map_err(|why| no_account(wanted.model, &why, now))?;
-    if picked.own || reservation.is_some() {
+    if picked.own || settlement.has_reserved() {
         return Ok(picked);
     }
-    let deadline = app.config.upstream.deadline + Duration::from_secs(MINUTE);
-    let life_millis = i64::try_from(deadline.as_millis()).unwrap_or(i64::MAX);
-    match gateway.quotas.reserve(&caller.user, wanted.model, estimate, life_millis) {
-        Ok(made) => {
-            *reservation = Some(made);
-            Ok(picked)
-        }
+    let cost = Cost { requests: 1, tokens: estimate.tokens, micro_usd: estimate.micro_usd };
+    let amount = gateway.quotas.reference().highest_cost(&cost);
+    let intended = gateway.quotas.intend(&caller.user, wanted.model, amount, life_millis(app));
+    settlement.reserves(intended);
+    match gateway.quotas.reserve(&caller.user, intended).await.map_err(ApiError::unavailable)? {
+        Ok(()) => Ok(picked),
         Err(shortfall) => {
+            settlement.reserves_nothing();
             // The lease on the shared account goes first, so that it is free for others at once.
             drop(picked);
-            gateway.pool.pick(wanted, Sources::OwnOnly).map_err(|_| no_quota(&shortfall, now))
+            let own = gateway.pool.pick(wanted, Sources::OwnOnly);
+            own.map_err(|_| no_quota(wanted.model, &shortfall, now))
         }
     }
 }
@@ -103,14 +203,19 @@ fn no_account(model: &str, why: &Why, now: Moment) -> ApiError {
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "no_account_available", message).retry_after(wait)
 }
 
-fn no_quota(shortfall: &Shortfall, now: Moment) -> ApiError {
+fn no_quota(model: &str, shortfall: &Shortfall, now: Moment) -> ApiError {
+    let (group, lacking) = (Group::of(model).name(), shortfall.lacking);
     let Some(moment) = shortfall.available_at else {
-        let message = "This call could cost more than your whole quota for shared accounts: ask for fewer tokens, \
-                       or share an account of your own.";
+        let message = format!(
+            "This call could cost more than your whole quota for shared `{group}` accounts ({lacking} units are lacking): \
+             ask for fewer tokens, or share an account of your own."
+        );
         return ApiError::new(StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", message);
     };
-    let message = "Your quota for shared accounts is used up. It recovers with time, and grows when you share \
-                   an account.";
+    let message = format!(
+        "Your quota for shared `{group}` accounts lacks {lacking} units for this call. It recovers with time, and grows \
+         when you share an account."
+    );
     ApiError::too_many("insufficient_quota", message, millis(moment.since(now)))
 }
 

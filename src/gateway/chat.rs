@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Extension;
 use axum::body::Body;
@@ -10,14 +10,17 @@ use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
 use hyper::body::Incoming;
+use millpond_pool::account::Provider;
 use millpond_wire::openai::ChatHead;
 use millpond_wire::{Observed, RequestError};
 
+use super::accounts::Serving;
 use super::admission;
+use super::health::Met;
 use super::pool::Wanted;
 use super::relay::{self, Patience};
 use super::settlement::{Call, End, Settlement};
-use super::upstream::Failure;
+use super::upstream::{Failure, Refused};
 use crate::api::input;
 use crate::app::App;
 use crate::auth::extract::Caller;
@@ -41,19 +44,20 @@ impl From<ApiError> for Refusal {
     }
 }
 
-impl From<Failure> for Refusal {
-    fn from(failure: Failure) -> Self {
+impl Refusal {
+    /// Nobody answered; the last failure says most. `wait` is how long its account rests.
+    fn after(failure: Failure, wait: Option<Duration>) -> Self {
         let bad_gateway = |code, message| ApiError::new(StatusCode::BAD_GATEWAY, code, message);
         let error = match &failure {
             Failure::Timeout => {
                 let message = "The provider did not answer in time.";
                 ApiError::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message)
             }
-            Failure::Status(StatusCode::TOO_MANY_REQUESTS, _) => {
+            Failure::Refused(refused) if refused.status == StatusCode::TOO_MANY_REQUESTS => {
                 let message = "The provider's rate limit is reached; try again in a moment.";
-                ApiError::too_many("rate_limit_exceeded", message, failure.rest())
+                ApiError::too_many("rate_limit_exceeded", message, wait.unwrap_or(Duration::from_secs(5)))
             }
-            Failure::Status(..) => {
+            Failure::Refused(_) => {
                 bad_gateway("upstream_error", "The provider can't serve the call at present.")
             }
             Failure::Forbidden | Failure::Broken(_) => {
@@ -107,10 +111,11 @@ pub(super) async fn complete_chat(
         started,
         created_at,
     };
-    let mut settlement = Settlement::new(place, call, app.gateway.quotas.reference);
+    let mut settlement = Settlement::new(place, call, *app.gateway.quotas.reference());
     let deadline = started + app.config.upstream.deadline;
     match answer(&app, &caller, &head, &body, &mut settlement, deadline).await {
-        Ok(answer) => {
+        Ok(Answer::Refused(refused)) => relay::refusal(*refused, settlement).await,
+        Ok(Answer::Success(answer)) => {
             let patience =
                 Patience { idle: app.gateway.upstream.limits().idle_timeout, deadline: deadline.into() };
             relay::deliver(answer, settlement, head.lacks_usage(), patience).await
@@ -123,6 +128,30 @@ pub(super) async fn complete_chat(
     }
 }
 
+/// What a provider said that the client gets.
+enum Answer {
+    Success(Response<Incoming>),
+    /// The request itself is wrong.
+    Refused(Box<Refused>),
+}
+
+/// A failed attempt for the rules.
+fn met<'a>(account: &'a Serving, upstream_model: &'a str, failure: &'a Failure) -> Met<'a> {
+    let refused = match failure {
+        Failure::Refused(refused) => Some(refused),
+        _ => None,
+    };
+    Met {
+        account,
+        provider: Provider::OpenAi,
+        upstream_model,
+        trouble: failure.trouble(),
+        headers: refused.map(|refused| &refused.headers),
+        body: refused.map_or(&[], |refused| &refused.body),
+        secret: account.secret(),
+    }
+}
+
 /// A provider's answer to the call, or why there is none.
 async fn answer(
     app: &App,
@@ -131,37 +160,50 @@ async fn answer(
     body: &Bytes,
     settlement: &mut Settlement,
     deadline: Instant,
-) -> Result<Response<Incoming>, Refusal> {
-    if let Some(key) = &caller.key {
-        admission::check_key(app, key, &head.model).await?;
-    }
+) -> Result<Answer, Refusal> {
     app.gateway.pool.fresh().await;
-    let estimate = admission::estimate(app, head, body.len());
+    let health = &app.gateway.pool.health;
+    let estimate = admission::estimate(head, body.len());
+    admission::enter(app, caller, &head.model, estimate, settlement).await?;
     let conversation = conversation(caller, head);
     let mut tried = Vec::with_capacity(ATTEMPTS);
-    let mut last: Option<Failure> = None;
-    while tried.len() < ATTEMPTS {
+    let mut last: Option<Refusal> = None;
+    let mut attempts = 0;
+    while attempts < ATTEMPTS {
         let wanted = Wanted { model: &head.model, caller: caller.user.id, conversation, tried: &tried };
-        let Some(reservation) = settlement.reservation() else { break };
-        let picked = match admission::choose(app, caller, &wanted, estimate, reservation) {
+        let mut picked = match admission::choose(app, caller, &wanted, estimate, settlement).await {
             Ok(picked) => picked,
             // A second account was wanted; that there is none says less than what the first answered.
-            Err(error) => return Err(last.map_or_else(|| error.into(), Refusal::from)),
+            Err(error) => return Err(last.unwrap_or_else(|| error.into())),
         };
-        let (account, slot) = (picked.account.clone(), picked.lease.slot);
+        let (account, slot, model) =
+            (picked.account.clone(), picked.lease.slot, picked.upstream_model.clone());
+        let Some(probes) = health.admit(&account.id, &model).await else {
+            tried.push(slot);
+            continue;
+        };
+        picked.lease.probes = probes;
+        attempts += 1;
         let sent = head.upstream_body(body, Some(&picked.upstream_model), true);
         settlement.attempt(picked);
         match app.gateway.upstream.chat(&account, sent, deadline).await {
-            Ok(answer) => return Ok(answer),
+            Ok(answer) => {
+                health.after_answer(&account.id, &model);
+                return Ok(Answer::Success(answer));
+            }
             Err(failure) => {
-                tracing::warn!(account = %account.id, %failure, "an attempt failed");
-                app.gateway.pool.pause(slot, failure.rest());
+                let judged = health.after_failure(&met(&account, &model, &failure));
+                let cause = judged.cause.as_str();
+                tracing::warn!(account = %account.id, %failure, cause, "an attempt failed");
                 tried.push(slot);
-                last = Some(failure);
+                match failure {
+                    Failure::Refused(refused) if !judged.go_on => return Ok(Answer::Refused(refused)),
+                    failure => last = Some(Refusal::after(failure, judged.wait)),
+                }
             }
         }
     }
-    Err(last.unwrap_or(Failure::Timeout).into())
+    Err(last.unwrap_or_else(|| Refusal::after(Failure::Timeout, None)))
 }
 
 /// Calls of one conversation should meet one account, whose provider remembers the prompt.

@@ -13,9 +13,15 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use millpond_pool::bucket::LeaseId;
+
+use super::collector::Collector;
 use super::spool::{Spool, Waiting};
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, KeyId};
+use crate::state::limits::Subject;
+use crate::state::quotas::Charge;
+use crate::store::quotas::QuotaRow;
 use crate::store::usage::UsageRow;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
@@ -35,7 +41,24 @@ const LAST_TRIES: u32 = 10;
 
 struct Entry {
     row: UsageRow,
+    dues: Dues,
     recorded: oneshot::Sender<()>,
+}
+
+/// What a finished call owes to those who admitted it.
+#[derive(Debug, Default)]
+pub(super) struct Dues {
+    pub(super) charge: Option<Charge>,
+    pub(super) limits: Option<Used>,
+}
+
+/// What a call really used of the limits that it was admitted under.
+#[derive(Debug)]
+pub(super) struct Used {
+    pub(super) id: LeaseId,
+    pub(super) subjects: Vec<Subject>,
+    pub(super) tokens: i64,
+    pub(super) micro_usd: i64,
 }
 
 /// Where finished calls are handed in.
@@ -48,16 +71,17 @@ pub(super) struct Place(mpsc::OwnedPermit<Entry>);
 
 impl Place {
     /// Hands a row in; `recorded` hears when it is safe.
-    pub(super) fn record(self, row: UsageRow, recorded: oneshot::Sender<()>) {
-        self.0.send(Entry { row, recorded });
+    pub(super) fn record(self, row: UsageRow, dues: Dues, recorded: oneshot::Sender<()>) {
+        self.0.send(Entry { row, dues, recorded });
     }
 }
 
 impl Ledger {
-    pub(super) fn start(store: Store, data_dir: &Path, tasks: &Tasks) -> Self {
+    pub(super) fn start(store: Store, collector: Collector, data_dir: &Path, tasks: &Tasks) -> Self {
         let (inbox, entries) = mpsc::channel(PLACES);
         let keeper = Keeper {
             store,
+            collector,
             spool: Arc::new(Mutex::new(Spool::new(data_dir))),
             away: false,
             accounts: Touches::default(),
@@ -107,6 +131,7 @@ impl<K: Clone + Eq + Hash> Touches<K> {
 /// The task's own state.
 struct Keeper {
     store: Store,
+    collector: Collector,
     spool: Arc<Mutex<Spool>>,
     /// The database failed last time; rows go to the spool until it is back.
     away: bool,
@@ -139,6 +164,7 @@ impl Keeper {
                     if self.away || ticks.is_multiple_of(LOOK_FOR_LEFT_EVERY) {
                         self.replay().await;
                     }
+                    self.collector.collect().await;
                     self.touch().await;
                 }
             }
@@ -146,13 +172,19 @@ impl Keeper {
         if self.away {
             self.replay().await;
         }
+        self.collector.collect().await;
         self.touch().await;
     }
 
     /// Records a group and tells everybody who waits.
     async fn commit(&mut self, group: &mut Vec<Entry>, ending: bool) {
-        let (rows, waiting): (Vec<UsageRow>, Vec<_>) =
-            group.drain(..).map(|entry| (entry.row, entry.recorded)).unzip();
+        let (mut rows, mut waiting) = (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
+        for entry in group.drain(..) {
+            self.collector.take(entry.dues);
+            rows.push(entry.row);
+            waiting.push(entry.recorded);
+        }
+        self.collector.collect().await;
         let mut tries = 0;
         while !self.record(&rows).await {
             tries += 1;
@@ -177,8 +209,11 @@ impl Keeper {
 
     async fn record(&mut self, rows: &[UsageRow]) -> bool {
         if !self.away {
-            match insert(&self.store, rows).await {
-                Ok(()) => return true,
+            match insert(&self.store, rows, self.collector.unsaved()).await {
+                Ok(()) => {
+                    self.collector.saved();
+                    return true;
+                }
                 Err(error) => {
                     tracing::error!(%error, "the database took no usage rows; they go to the spool");
                 }
@@ -215,7 +250,7 @@ impl Keeper {
 
     async fn replay_one(&self, waiting: Waiting) -> bool {
         for rows in waiting.rows.chunks(GROUP) {
-            if let Err(error) = insert(&self.store, rows).await {
+            if let Err(error) = insert(&self.store, rows, &[]).await {
                 tracing::warn!(%error, "usage rows stay in the spool");
                 return false;
             }
@@ -272,17 +307,18 @@ enum NotRecorded {
     Timeout,
 }
 
-async fn insert(store: &Store, rows: &[UsageRow]) -> Result<(), NotRecorded> {
-    match insert_in_time(store, rows).await {
-        Err(NotRecorded::Store(error)) if is_for_good(&error) => insert_one_by_one(store, rows).await,
+async fn insert(store: &Store, rows: &[UsageRow], quotas: &[QuotaRow]) -> Result<(), NotRecorded> {
+    match insert_in_time(store, rows, quotas).await {
+        Err(NotRecorded::Store(error)) if is_for_good(&error) => insert_one_by_one(store, rows, quotas).await,
         other => other,
     }
 }
 
 /// One row that can't be recorded, as of a person who was deleted meanwhile, must not hold up the others.
-async fn insert_one_by_one(store: &Store, rows: &[UsageRow]) -> Result<(), NotRecorded> {
+async fn insert_one_by_one(store: &Store, rows: &[UsageRow], quotas: &[QuotaRow]) -> Result<(), NotRecorded> {
     for row in rows {
-        match insert_in_time(store, std::slice::from_ref(row)).await {
+        let own: Vec<_> = quotas.iter().filter(|quota| quota.user_id == row.user_id).cloned().collect();
+        match insert_in_time(store, std::slice::from_ref(row), &own).await {
             Err(NotRecorded::Store(error)) if is_for_good(&error) => {
                 tracing::error!(%error, ?row, "a usage row was refused for good and is kept in this line only");
             }
@@ -292,8 +328,8 @@ async fn insert_one_by_one(store: &Store, rows: &[UsageRow]) -> Result<(), NotRe
     Ok(())
 }
 
-async fn insert_in_time(store: &Store, rows: &[UsageRow]) -> Result<(), NotRecorded> {
-    let inserted = tokio::time::timeout(COMMIT_WITHIN, store.insert_usage(rows)).await;
+async fn insert_in_time(store: &Store, rows: &[UsageRow], quotas: &[QuotaRow]) -> Result<(), NotRecorded> {
+    let inserted = tokio::time::timeout(COMMIT_WITHIN, store.insert_usage(rows, quotas)).await;
     Ok(inserted.map_err(|_| NotRecorded::Timeout)??)
 }
 
@@ -314,10 +350,13 @@ fn is_for_good(error: &StoreError) -> bool {
 mod tests {
     use super::super::spool::tests::{directory, row};
     use super::*;
+    use crate::clock::Clock;
     use crate::config::DatabaseConfig;
     use crate::ids::UserId;
+    use crate::state::State;
     use crate::store::usage::UsageFilter;
     use crate::store::users::{NewUser, Role};
+    use millpond_pool::units::Window;
 
     async fn store(directory: &Path) -> (Store, UserId) {
         let store =
@@ -346,9 +385,18 @@ mod tests {
         store.list_usage(user, &UsageFilter::default(), None, 1000).await.unwrap().len()
     }
 
+    async fn start(store: &Store, directory: &Path, tasks: &Tasks) -> Ledger {
+        let book =
+            Store::connect(&DatabaseConfig::Sqlite { path: directory.join("state.db") }).await.unwrap();
+        book.migrate().await.unwrap();
+        let state = State::embedded(book, Clock::System, tasks).await.unwrap();
+        let collector = Collector::new(state, Clock::System, Window::FiveHours);
+        Ledger::start(store.clone(), collector, directory, tasks)
+    }
+
     async fn hand_in(ledger: &Ledger, row: UsageRow) -> bool {
         let (sender, receiver) = oneshot::channel();
-        ledger.place().unwrap().record(row, sender);
+        ledger.place().unwrap().record(row, Dues::default(), sender);
         receiver.await.is_ok()
     }
 
@@ -357,7 +405,7 @@ mod tests {
         let directory = directory();
         let (store, user) = store(&directory).await;
         let tasks = Tasks::default();
-        let ledger = Ledger::start(store.clone(), &directory, &tasks);
+        let ledger = start(&store, &directory, &tasks).await;
         assert!(hand_in(&ledger, of(user, "a")).await);
         assert!(hand_in(&ledger, of(UserId(999), "nobody")).await, "a deleted person holds nobody up");
         assert!(hand_in(&ledger, of(user, "a")).await);
@@ -366,7 +414,7 @@ mod tests {
         let late = ledger.place().unwrap();
         let (ended, ()) = tokio::join!(tasks.shutdown(Duration::from_secs(5)), async {
             tokio::time::sleep(Duration::from_millis(50)).await;
-            late.record(of(user, "late"), oneshot::channel().0);
+            late.record(of(user, "late"), Dues::default(), oneshot::channel().0);
         });
         assert!(ended && ledger.place().is_none());
         assert_eq!(recorded(&store, user).await, 2);
@@ -379,7 +427,7 @@ mod tests {
         let (away, user) = store(&directory).await;
         away.close().await;
         let tasks = Tasks::default();
-        let ledger = Ledger::start(away, &directory, &tasks);
+        let ledger = start(&away, &directory, &tasks).await;
         assert!(hand_in(&ledger, of(user, "a")).await, "the spool counts as recorded");
         assert!(hand_in(&ledger, of(user, "b")).await);
         drop(ledger);
@@ -389,7 +437,7 @@ mod tests {
             let config = DatabaseConfig::Sqlite { path: directory.join("test.db") };
             let back = Store::connect(&config).await.unwrap();
             let tasks = Tasks::default();
-            let ledger = Ledger::start(back.clone(), &directory, &tasks);
+            let ledger = start(&back, &directory, &tasks).await;
             assert!(hand_in(&ledger, of(user, "b")).await);
             assert!(tasks.shutdown(Duration::from_secs(5)).await);
             assert_eq!(recorded(&back, user).await, 2);

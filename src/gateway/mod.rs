@@ -3,19 +3,23 @@
 //! | step | file | hands on |
 //! | --- | --- | --- |
 //! | what is asked | `chat` | the call |
-//! | may they? | `admission`, `quotas` | a reservation, which gives itself back when dropped |
+//! | may they? | `admission`, `quotas`, `limits` | a reservation, which is settled however the call ends |
 //! | which account? | `pool`, `accounts` | a lease, which ends itself when dropped |
 //! | send | `upstream`, `guard` | the provider's answer, or a failure that is tried once more elsewhere |
 //! | stream back | `relay` | bytes as they came, the last of them after the row is on record |
 //! | settle | `settlement`, `ledger`, `spool` | the usage row |
 //!
-//! No SQL and no Redis on the way of a call but the key's own rate limit: accounts, quotas and callers are in memory.
+//! No SQL on the way of a call, and of Redis only what must be exact over all instances: limits where there are some, and
+//! one step for a call on somebody else's account. Accounts and callers are in memory.
 
 mod accounts;
 mod admission;
 mod chat;
+mod collector;
 mod guard;
+pub mod health;
 mod ledger;
+mod limits;
 mod models;
 mod pool;
 mod quotas;
@@ -33,13 +37,18 @@ use crate::app::App;
 use crate::auth::vault::Vault;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::state::State;
+use crate::ids::AccountId;
+use crate::state::{State, StateError};
+use crate::store::users::User;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
+use collector::Collector;
+use health::{Health, PauseView};
 use ledger::Ledger;
 use models::Catalog;
 use pool::Pool;
 use quotas::Quotas;
+pub use quotas::{GroupQuota, QuotaError};
 use upstream::Upstream;
 
 /// Why the gateway can't start.
@@ -79,12 +88,33 @@ impl Gateway {
         vault: &Vault,
         tasks: &Tasks,
     ) -> Result<Self, GatewayError> {
-        let quotas = Arc::new(Quotas::new(clock.clone()));
-        let loader = accounts::Loader::new(vault.clone(), config.upstream.clone());
-        let pool = Pool::start(store.clone(), state, clock.clone(), loader, quotas.clone(), tasks).await?;
-        let ledger = Ledger::start(store.clone(), &config.data_dir, tasks);
+        let loader = Arc::new(accounts::Loader::new(vault.clone(), config.upstream.clone()));
+        let policy = config.policy.clone();
+        let quotas =
+            Arc::new(Quotas::new(clock.clone(), store.clone(), state.clone(), loader.clone(), policy));
+        let health = Health::start(config.error_rules.clone(), clock.clone(), state.clone(), tasks).await;
+        let pool =
+            Pool::start(store.clone(), state, clock.clone(), loader, quotas.clone(), health, tasks).await?;
+        let collector = Collector::new(state.clone(), clock.clone(), config.policy.reference.window);
+        let ledger = Ledger::start(store.clone(), collector, &config.data_dir, tasks);
         let upstream = Upstream::new(&config.upstream)?;
         Ok(Self { pool, quotas, upstream, ledger, catalog: Catalog::default() })
+    }
+
+    /// Why and until when an account, or a part of it, rests.
+    pub fn pauses_of(&self, account: &AccountId) -> Vec<PauseView> {
+        let serving = self.pool.serving(account);
+        self.pool.health.of(account, serving.as_ref().map(|serving| &*serving.fingerprint))
+    }
+
+    /// Ends all rests of an account by hand, on every instance.
+    pub async fn resume(&self, account: &AccountId) -> Result<(), StateError> {
+        self.pool.health.resume(account).await
+    }
+
+    /// A person's quotas for others' accounts, as they are now.
+    pub async fn quotas_of(&self, user: &User) -> Result<Vec<GroupQuota>, QuotaError> {
+        self.quotas.of(user).await
     }
 }
 

@@ -5,16 +5,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use millpond_pool::account::Provider;
+use millpond_pool::account::{AccountId as PoolId, Provider};
 use millpond_pool::index::{Index, Providers, Request, Slot, Sources, Why};
 use millpond_pool::units::Moment;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::accounts::{Loader, Serving, member};
-use super::quotas::{Contribution, Group, Quotas};
+use super::health::{Health, Probe};
+use super::limits::Exceptions;
+use super::quotas::Quotas;
 use crate::clock::Clock;
-use crate::ids::UserId;
+use crate::ids::{AccountId, UserId};
 use crate::state::{Bus, Invalidation, State};
 use crate::store::accounts::AccountRow;
 use crate::store::{Store, StoreError};
@@ -24,6 +26,8 @@ use crate::tasks::Tasks;
 const WAKE_EVERY: Duration = Duration::from_millis(250);
 const RELOAD_EVERY: Duration = Duration::from_secs(10);
 const RELOAD_WITHOUT_BUS: Duration = Duration::from_secs(1);
+/// How often it is counted anew what shared accounts proved to be worth, where that matters.
+const RECOUNT_EVERY: Duration = Duration::from_secs(300);
 /// A call waits at most so long for a change that was announced before it came.
 const FRESH_WITHIN: Duration = Duration::from_secs(1);
 /// A chosen account may have filled up meanwhile; then another is chosen, so many times.
@@ -48,10 +52,13 @@ pub(super) struct Pool {
     store: Store,
     bus: Bus,
     clock: Clock,
-    loader: Loader,
+    loader: Arc<Loader>,
     quotas: Arc<Quotas>,
+    pub(super) health: Arc<Health>,
     changes: Arc<Changes>,
     loaded: watch::Sender<u64>,
+    /// Limits that differ from what trust levels give.
+    pub(super) exceptions: Exceptions,
 }
 
 /// An account chosen for one attempt.
@@ -65,8 +72,10 @@ pub(super) struct Picked {
 
 /// Counts a call as running on an account until it is dropped.
 pub(super) struct Lease {
-    pool: Arc<Pool>,
+    pub(super) pool: Arc<Pool>,
     pub(super) slot: Slot,
+    /// What this call tries out, if the account's circuit is open.
+    pub(super) probes: Vec<Probe>,
 }
 
 impl Drop for Lease {
@@ -89,14 +98,22 @@ impl Pool {
         store: Store,
         state: &State,
         clock: Clock,
-        loader: Loader,
+        loader: Arc<Loader>,
         quotas: Arc<Quotas>,
+        health: Arc<Health>,
         tasks: &Tasks,
     ) -> Result<Arc<Self>, StoreError> {
         let changes = Arc::new(Changes::default());
         let heard = changes.clone();
         state.bus().listen(move |change| {
-            if matches!(change, Invalidation::Accounts | Invalidation::User(_) | Invalidation::Everything) {
+            let elsewhere = matches!(
+                change,
+                Invalidation::ApiKey(_)
+                    | Invalidation::Session(_)
+                    | Invalidation::Health(_)
+                    | Invalidation::Allowance(_)
+            );
+            if !elsewhere {
                 heard.count.fetch_add(1, Ordering::SeqCst);
                 heard.wake.notify_one();
             }
@@ -108,10 +125,20 @@ impl Pool {
             clock,
             loader,
             quotas,
+            health,
             changes,
             loaded: watch::Sender::new(0),
+            exceptions: Exceptions::default(),
         });
-        pool.reload().await?;
+        let told = Arc::downgrade(&pool);
+        pool.health.tell(move |id| {
+            if let Some(pool) = told.upgrade() {
+                pool.rest(id);
+            }
+        });
+        let rows = pool.store.list_serving_accounts().await?;
+        pool.exceptions.adopt(pool.store.list_limits(pool.clock.now()).await?);
+        pool.adopt(rows);
         tasks.spawn("accounts", |stop| pool.clone().keep_fresh(stop));
         Ok(pool)
     }
@@ -119,6 +146,9 @@ impl Pool {
     async fn keep_fresh(self: Arc<Self>, stop: CancellationToken) {
         let mut tick = tokio::time::interval(WAKE_EVERY);
         let mut loaded_at = Instant::now();
+        let mut counted_at = Instant::now();
+        // What changed while no instance ran.
+        self.refresh_quotas(self.sharers()).await;
         loop {
             let changed = tokio::select! {
                 () = stop.cancelled() => return,
@@ -134,23 +164,44 @@ impl Pool {
                 }
                 loaded_at = Instant::now();
             }
+            if self.quotas.counts_change_by_use() && counted_at.elapsed() >= RECOUNT_EVERY {
+                self.refresh_quotas(self.sharers()).await;
+                counted_at = Instant::now();
+            }
         }
     }
 
     async fn reload(&self) -> Result<(), StoreError> {
         let seen = self.changes.count.load(Ordering::SeqCst);
-        let rows = self.store.list_serving_accounts().await;
-        if let Ok(rows) = rows {
-            self.adopt(rows);
-            self.loaded.send_replace(seen);
-            return Ok(());
-        }
-        // Calls that wait for this change go on with what is known; the clock brings the next try.
+        let read = self.read_store().await;
+        // Calls that wait for this change go on with what is known, also when it could not be read: the clock brings the
+        // next try.
         self.loaded.send_replace(seen);
-        rows.map(drop)
+        read
     }
 
-    fn adopt(&self, rows: Vec<AccountRow>) {
+    async fn read_store(&self) -> Result<(), StoreError> {
+        let rows = self.store.list_serving_accounts().await?;
+        self.exceptions.adopt(self.store.list_limits(self.clock.now()).await?);
+        let changed = self.adopt(rows);
+        self.refresh_quotas(changed).await;
+        Ok(())
+    }
+
+    async fn refresh_quotas(&self, owners: HashSet<UserId>) {
+        for owner in owners {
+            if let Err(error) = self.quotas.refresh(owner).await {
+                tracing::warn!(%error, user = owner.0, "a quota could not be brought up to date now");
+            }
+        }
+    }
+
+    fn sharers(&self) -> HashSet<UserId> {
+        self.read().serving.values().filter(|account| account.shared).map(|account| account.owner).collect()
+    }
+
+    /// Takes over what the database has; answers the owners of what changed.
+    fn adopt(&self, rows: Vec<AccountRow>) -> HashSet<UserId> {
         let known = self.known();
         let mut serving = Vec::with_capacity(rows.len());
         for row in rows {
@@ -165,10 +216,11 @@ impl Pool {
                 }
             }
         }
-        self.quotas.set_shared(self.contributions(&serving));
+        let mut changed = HashSet::new();
         let ids: HashSet<&str> = serving.iter().map(|account| account.id.0.as_str()).collect();
         let mut accounts = self.write();
         for (_, gone) in known.iter().filter(|(id, _)| !ids.contains(id.as_str())) {
+            changed.insert(gone.owner);
             let pool_id = gone.pool_id();
             if let Some(slot) = accounts.index.find(&pool_id) {
                 accounts.serving.remove(&slot);
@@ -179,22 +231,16 @@ impl Pool {
             if known.get(&account.id.0).is_some_and(|same| Arc::ptr_eq(same, &account)) {
                 continue;
             }
-            let slot = accounts.index.put(account.for_selection(&self.quotas.reference));
+            changed.insert(account.owner);
+            let slot = accounts.index.put(account.for_selection(self.quotas.reference()));
+            self.apply_rest(&mut accounts.index, slot, &account);
             accounts.serving.insert(slot, account);
         }
+        changed
     }
 
     fn known(&self) -> HashMap<String, Arc<Serving>> {
         self.read().serving.values().map(|account| (account.id.0.clone(), account.clone())).collect()
-    }
-
-    fn contributions(&self, serving: &[Arc<Serving>]) -> HashMap<UserId, Vec<Contribution>> {
-        let mut shared: HashMap<UserId, Vec<Contribution>> = HashMap::new();
-        for account in serving.iter().filter(|account| account.shared) {
-            let units = Group::ALL.map(|group| account.worth(group, &self.quotas.reference));
-            shared.entry(account.owner).or_default().push(Contribution { account: account.pool_id(), units });
-        }
-        shared
     }
 
     /// Returns when every change that was announced so far is known here.
@@ -229,17 +275,31 @@ impl Pool {
                     account: account.clone(),
                     upstream_model: choice.upstream_model.to_owned(),
                     own: choice.own,
-                    lease: Lease { pool: self.clone(), slot: choice.slot },
+                    lease: Lease { pool: self.clone(), slot: choice.slot, probes: Vec::new() },
                 });
             }
         }
         Err(accounts.index.explain(&request, now))
     }
 
-    /// Leaves an account alone for a while.
-    pub(super) fn pause(&self, slot: Slot, rest: Duration) {
-        let until = self.now().plus(i64::try_from(rest.as_millis()).unwrap_or(i64::MAX));
-        self.write().index.pause(slot, until, false);
+    /// Shows selection what an account's health says by now.
+    fn rest(&self, id: &AccountId) {
+        let mut accounts = self.write();
+        let Some(slot) = accounts.index.find(&PoolId::new(id.0.clone())) else { return };
+        let Some(account) = accounts.serving.get(&slot).cloned() else { return };
+        self.apply_rest(&mut accounts.index, slot, &account);
+    }
+
+    fn apply_rest(&self, index: &mut Index, slot: Slot, account: &Serving) {
+        let rest = self.health.rest_of(account);
+        index.set_rest(slot, rest.account, rest.models);
+    }
+
+    /// An account that may serve, by its id.
+    pub(super) fn serving(&self, id: &AccountId) -> Option<Arc<Serving>> {
+        let accounts = self.read();
+        let slot = accounts.index.find(&PoolId::new(id.0.clone()))?;
+        accounts.serving.get(&slot).cloned()
     }
 
     /// The accounts that a person may use.

@@ -1,211 +1,219 @@
-//! What members may use of others' accounts, held in memory: reservations before a call, real costs after it.
+//! What members may use of others' accounts: which quota a call draws on, what it is made of, and bringing it up to date
+//! when somebody shares, unshares, or changes trust level.
 //!
-//! The arithmetic is `millpond_pool::quota`; here it is found for a member and a group of models, and told which accounts
-//! the member shares. Each instance counts for itself and from full at its start: a shared bucket in Redis takes the
-//! place of [`Quotas::reserve`] and of the two ends of a [`Reservation`] without any change to their callers.
+//! The steps themselves are `state::quotas`, shared by all instances. A quota that isn't known (a newcomer, or a Redis that
+//! lost its memory) is made of what is on record: full one window ago, less what the usage rows since then took.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use millpond_pool::account::AccountId;
 use millpond_pool::bucket::{Lease, LeaseId, Shortfall};
+use millpond_pool::group::Group;
 use millpond_pool::quota::Quota;
 use millpond_pool::units::{Moment, Reference, Units};
 
-use crate::clock::Clock;
+use super::accounts::Loader;
+use crate::clock::{Clock, Timestamp};
+use crate::config::{ContributionPolicy, Policy};
 use crate::ids::UserId;
+use crate::state::quotas::{Brought, Charge, QuotaKey, Reserved, Terms, View};
+use crate::state::{State, StateError};
 use crate::store::users::User;
+use crate::store::{Store, StoreError};
 
-/// Models that draw on one quota.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Group {
-    Claude,
-    Gemini,
-    Gpt,
-    Other,
+/// Others may change a quota at the same time; so many times it is looked at again.
+const ATTEMPTS: usize = 16;
+
+/// Why a quota can't be told.
+#[derive(Debug, thiserror::Error)]
+pub enum QuotaError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("the quota of user {0} changes all the time")]
+    Restless(UserId),
 }
 
-impl Group {
-    pub(super) const ALL: [Self; 4] = [Self::Claude, Self::Gemini, Self::Gpt, Self::Other];
-
-    /// The group of a model, whatever vendor stands before its name.
-    pub(super) fn of(model: &str) -> Self {
-        let name = model.rsplit('/').next().unwrap_or(model);
-        let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
-        if begins(&["claude"]) {
-            Self::Claude
-        } else if begins(&["gemini"]) {
-            Self::Gemini
-        } else if begins(&["gpt-", "chatgpt-", "o1", "o3", "o4", "codex"]) {
-            Self::Gpt
-        } else {
-            Self::Other
-        }
-    }
-
-    /// Whether a name or pattern may stand for a model of this group.
-    pub(super) fn may_mean(self, pattern: &str) -> bool {
-        pattern.starts_with('*') || Self::of(pattern) == self
-    }
+/// A person's quota for one group of models, at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupQuota {
+    pub group: Group,
+    pub quota: Units,
+    pub max_quota: Units,
+    /// When a call last changed it, to the step in which recovery is counted.
+    pub updated_at: Timestamp,
 }
 
-/// What an account that a member shares is worth, by group in the order of [`Group::ALL`].
-pub(super) struct Contribution {
-    pub(super) account: AccountId,
-    pub(super) units: [Units; 4],
-}
-
-/// One member's quota for one group.
-struct Held {
-    quota: Quota,
-    base: Units,
-    counted: BTreeMap<AccountId, Units>,
-}
-
-impl Held {
-    /// Brings base and shared accounts up to date.
-    fn refresh(&mut self, base: Units, wanted: BTreeMap<AccountId, Units>, now: Moment) {
-        if self.base != base {
-            self.quota.set_base(base, now);
-            self.base = base;
-        }
-        for gone in self.counted.keys().filter(|id| !wanted.contains_key(*id)) {
-            self.quota.unshare(gone, now);
-        }
-        for (id, &units) in &wanted {
-            match self.counted.get(id) {
-                None => drop(self.quota.share(id, units, units, now)),
-                Some(&known) if known != units => drop(self.quota.resize(id, units, now)),
-                Some(_) => {}
-            }
-        }
-        self.counted = wanted;
-    }
-}
-
-type SharedHeld = Arc<Mutex<Held>>;
-
-/// The quotas of everybody who has called since this instance started.
-pub(super) struct Quotas {
-    clock: Clock,
-    pub(super) reference: Reference,
-    held: RwLock<HashMap<(UserId, Group), SharedHeld>>,
-    shared: RwLock<HashMap<UserId, Vec<Contribution>>>,
-}
-
-impl Quotas {
-    pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, reference: Reference::default(), held: RwLock::default(), shared: RwLock::default() }
-    }
-
-    /// Takes note of which accounts are shared at present.
-    pub(super) fn set_shared(&self, shared: HashMap<UserId, Vec<Contribution>>) {
-        *self.shared.write().unwrap_or_else(PoisonError::into_inner) = shared;
-        let now = self.now();
-        for (&(user, group), held) in self.held.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            let wanted = self.wanted(user, group);
-            let mut held = lock(held);
-            let base = held.base;
-            held.refresh(base, wanted, now);
-        }
-    }
-
-    /// Sets an upper estimate of a call's cost aside.
-    pub(super) fn reserve(
-        &self,
-        user: &User,
-        model: &str,
-        amount: Units,
-        life_millis: i64,
-    ) -> Result<Reservation, Shortfall> {
-        let now = self.now();
-        let held = self.held_by(user, Group::of(model), now);
-        let lease = Lease { id: LeaseId(rand::random()), amount, expires_at: now.plus(life_millis) };
-        let lease = lock(&held).quota.reserve(lease, now)?;
-        Ok(Reservation { held, lease, clock: self.clock.clone(), open: true })
-    }
-
-    pub(super) fn now(&self) -> Moment {
-        Moment(self.clock.now().millis())
-    }
-
-    fn held_by(&self, user: &User, group: Group, now: Moment) -> SharedHeld {
-        let base = base_of(user.trust_level);
-        let known = self.held.read().unwrap_or_else(PoisonError::into_inner).get(&(user.id, group)).cloned();
-        if let Some(held) = known {
-            if lock(&held).base != base {
-                let wanted = self.wanted(user.id, group);
-                lock(&held).refresh(base, wanted, now);
-            }
-            return held;
-        }
-        let mut all = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        let fresh = || {
-            let quota = Quota::new(base, None, self.reference.window, now);
-            let mut held = Held { quota, base, counted: BTreeMap::new() };
-            held.refresh(base, self.wanted(user.id, group), now);
-            Arc::new(Mutex::new(held))
-        };
-        all.entry((user.id, group)).or_insert_with(fresh).clone()
-    }
-
-    fn wanted(&self, user: UserId, group: Group) -> BTreeMap<AccountId, Units> {
-        let shared = self.shared.read().unwrap_or_else(PoisonError::into_inner);
-        let own = shared.get(&user).map_or(&[][..], Vec::as_slice);
-        own.iter()
-            .map(|one| (one.account.clone(), one.units[group as usize]))
-            .filter(|(_, units)| *units > Units::ZERO)
-            .collect()
-    }
-}
-
-/// What everybody of a trust level may use before sharing anything: one unit, and one more a level.
-fn base_of(trust_level: i32) -> Units {
-    Units(Units::ONE.0 * (1 + i64::from(trust_level.clamp(0, 4))))
-}
-
-fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
-    held.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// An amount set aside for one call. Dropped, it gives itself back.
+/// An amount set aside for one call. It must be settled: with what the call cost, or with nothing.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Reservation {
-    held: SharedHeld,
+    key: QuotaKey,
     lease: Lease,
-    clock: Clock,
-    open: bool,
 }
 
 impl Reservation {
-    /// Charges the real cost in place of the estimate.
-    pub(super) fn settle(mut self, real: Units) {
-        self.open = false;
-        let now = Moment(self.clock.now().millis());
-        lock(&self.held).quota.settle(&self.lease, real, now);
+    pub(super) fn charge(self, real: Units) -> Charge {
+        Charge { key: self.key, lease: self.lease, real }
     }
 }
 
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        if self.open {
-            let now = Moment(self.clock.now().millis());
-            lock(&self.held).quota.release(&self.lease, now);
-        }
-    }
+pub(super) struct Quotas {
+    clock: Clock,
+    store: Store,
+    state: State,
+    loader: Arc<Loader>,
+    policy: Policy,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl Quotas {
+    pub(super) fn new(clock: Clock, store: Store, state: State, loader: Arc<Loader>, policy: Policy) -> Self {
+        Self { clock, store, state, loader, policy }
+    }
 
-    #[test]
-    fn models_belong_to_groups() {
-        assert_eq!(Group::of("claude-opus-4-5"), Group::Claude);
-        assert_eq!(Group::of("openai/gpt-4o"), Group::Gpt);
-        assert_eq!(Group::of("qwen3"), Group::Other);
-        for (place, group) in Group::ALL.into_iter().enumerate() {
-            assert_eq!(group as usize, place);
+    pub(super) fn reference(&self) -> &Reference {
+        &self.policy.reference
+    }
+
+    /// Whether what an account counts for depends on how much it serves.
+    pub(super) fn counts_change_by_use(&self) -> bool {
+        self.policy.contribution != ContributionPolicy::Declared
+    }
+
+    fn now(&self) -> Moment {
+        Moment(self.clock.now().millis())
+    }
+
+    fn terms(&self, trust_level: i32) -> Terms {
+        Terms {
+            base: self.policy.of(trust_level).base_quota,
+            cap: self.policy.quota_cap,
+            window: self.policy.reference.window,
         }
-        assert!(Group::Gemini.may_mean("*") && !Group::Gemini.may_mean("gpt-*"));
+    }
+
+    /// A name for a reservation yet to be made. It is settled also when nobody heard whether it was made.
+    pub(super) fn intend(&self, user: &User, model: &str, amount: Units, life_millis: i64) -> Reservation {
+        let key = QuotaKey { user: user.id, group: Group::of(model) };
+        let lease = Lease { id: LeaseId(rand::random()), amount, expires_at: self.now().plus(life_millis) };
+        Reservation { key, lease }
+    }
+
+    /// Sets the amount aside, or says how much is lacking and until when.
+    pub(super) async fn reserve(
+        &self,
+        user: &User,
+        intended: Reservation,
+    ) -> Result<Result<(), Shortfall>, QuotaError> {
+        let Reservation { key, lease } = intended;
+        let terms = self.terms(user.trust_level);
+        for _ in 0..ATTEMPTS {
+            match self.state.reserve_quota(key, &terms, lease, self.now()).await? {
+                Reserved::Held(_) => return Ok(Ok(())),
+                Reserved::Lacking(shortfall) => return Ok(Err(shortfall)),
+                Reserved::Unknown => self.establish(key, &terms).await?,
+            }
+        }
+        Err(QuotaError::Restless(user.id))
+    }
+
+    /// A person's quotas as they are now, made of what is on record where none is stored. Nothing changes by looking.
+    pub(super) async fn of(&self, user: &User) -> Result<Vec<GroupQuota>, QuotaError> {
+        let (terms, now) = (self.terms(user.trust_level), self.now());
+        let mut quotas = Vec::with_capacity(Group::ALL.len());
+        for group in Group::ALL {
+            let key = QuotaKey { user: user.id, group };
+            let quota = match self.state.view_quota(key).await? {
+                Some(view) => view.quota,
+                None => self.as_recorded(key, &terms, now).await?,
+            };
+            let updated_at = Timestamp::from_millis(quota.bucket().as_of().0);
+            let quota = quota.at(now);
+            quotas.push(GroupQuota { group, quota: quota.quota(), max_quota: quota.max_quota(), updated_at });
+        }
+        Ok(quotas)
+    }
+
+    /// Brings a person's quotas up to date after their accounts or rights changed. Those not stored yet need nothing.
+    pub(super) async fn refresh(&self, user: UserId) -> Result<(), QuotaError> {
+        let Some(person) = self.store.find_user(user).await? else { return Ok(()) };
+        let terms = self.terms(person.trust_level);
+        for group in Group::ALL {
+            let key = QuotaKey { user, group };
+            if let Some(view) = self.state.view_quota(key).await? {
+                self.bring(key, &terms, view).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn establish(&self, key: QuotaKey, terms: &Terms) -> Result<(), QuotaError> {
+        match self.state.view_quota(key).await? {
+            Some(view) => self.bring(key, terms, view).await,
+            None => {
+                let quota = self.as_recorded(key, terms, self.now()).await?;
+                Ok(self.state.begin_quota(key, terms, &quota).await?)
+            }
+        }
+    }
+
+    /// The view was taken before the accounts are read: a change that comes in between makes a conflict, never a loss.
+    async fn bring(&self, key: QuotaKey, terms: &Terms, mut view: View) -> Result<(), QuotaError> {
+        for _ in 0..ATTEMPTS {
+            let wanted = self.shared_by(key).await?;
+            if self.state.bring_quota(key, &view, terms, &wanted, self.now()).await? == Brought::Done {
+                return Ok(());
+            }
+            let Some(fresh) = self.state.view_quota(key).await? else { return Ok(()) };
+            view = fresh;
+        }
+        Err(QuotaError::Restless(key.user))
+    }
+
+    async fn as_recorded(&self, key: QuotaKey, terms: &Terms, now: Moment) -> Result<Quota, QuotaError> {
+        let since = now.plus(-terms.window.millis());
+        let mut quota = Quota::new(terms.base, terms.cap, terms.window, since);
+        for (account, units) in self.shared_by(key).await? {
+            quota.share(&account, units, units, since);
+        }
+        for spent in self.store.list_spent(key.user, Timestamp::from_millis(since.0)).await? {
+            if spent.model_name.as_deref().is_some_and(|model| Group::of(model) == key.group) {
+                quota.charge(Units(spent.quota_millionths), Moment(spent.created_at.millis()));
+            }
+        }
+        Ok(quota.at(now))
+    }
+
+    /// The accounts that a person shares at present, with what each counts for in the group.
+    async fn shared_by(&self, key: QuotaKey) -> Result<BTreeMap<AccountId, Units>, QuotaError> {
+        let mut shared = BTreeMap::new();
+        for row in self.store.list_accounts(key.user).await? {
+            if !row.is_shared || !row.is_enabled {
+                continue;
+            }
+            let Ok(account) = self.loader.load(row) else { continue };
+            if !account.shared {
+                continue;
+            }
+            let declared = account.worth(key.group, &self.policy);
+            let counted = self.counted(&account.id.0, declared).await?;
+            if counted > Units::ZERO {
+                shared.insert(account.pool_id(), counted);
+            }
+        }
+        Ok(shared)
+    }
+
+    /// What a shared account counts for: all that it declares, or no more than it proved lately.
+    async fn counted(&self, account: &str, declared: Units) -> Result<Units, QuotaError> {
+        match self.policy.contribution {
+            ContributionPolicy::Declared => Ok(declared),
+            ContributionPolicy::Proven { start } => {
+                let since = self.clock.now().millis() - self.policy.reference.window.millis();
+                let served = self.store.served_to_others(account, Timestamp::from_millis(since)).await?;
+                Ok(declared.min(Units(served).doubled().max(start)))
+            }
+        }
     }
 }

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
 use super::settlement::{End, Settlement, client_closed};
-use super::upstream::{Failure, read_body};
+use super::upstream::{Failure, Refused, read_body};
 use crate::error::{ApiError, Result};
 use crate::store::usage::Outcome;
 
@@ -38,9 +38,6 @@ pub(super) async fn deliver(
     drop_usage_chunk: bool,
     patience: Patience,
 ) -> Result<Response<Body>> {
-    if !answer.status().is_success() {
-        return refusal(answer, settlement, patience).await;
-    }
     if is_stream(&answer) {
         return Ok(stream(answer, settlement, drop_usage_chunk, patience));
     }
@@ -53,15 +50,8 @@ fn is_stream(answer: &Response<Incoming>) -> bool {
 }
 
 /// A provider's word that the request itself is wrong: its status, and its body in OpenAI's shape.
-async fn refusal(
-    answer: Response<Incoming>,
-    settlement: Settlement,
-    patience: Patience,
-) -> Result<Response<Body>> {
-    let status = answer.status();
-    // What can't be read is worth no more than its status.
-    let body =
-        read_body(answer.into_body(), patience.idle, patience.deadline.into_std()).await.unwrap_or_default();
+pub(super) async fn refusal(refused: Refused, settlement: Settlement) -> Result<Response<Body>> {
+    let Refused { status, body, .. } = refused;
     let end = End {
         outcome: Outcome::UpstreamError,
         status: status.as_u16(),

@@ -11,7 +11,8 @@ use millpond_wire::{Dialect, Observed, Usage, tokens};
 use tokio::sync::oneshot;
 
 use super::accounts::Serving;
-use super::ledger::Place;
+use super::admission::Limited;
+use super::ledger::{Dues, Place, Used};
 use super::pool::{Lease, Picked};
 use super::quotas::Reservation;
 use crate::clock::Timestamp;
@@ -64,6 +65,7 @@ struct Open {
     call: Call,
     reference: Reference,
     reservation: Option<Reservation>,
+    limited: Option<Limited>,
     lease: Option<Lease>,
     served: Option<Served>,
     attempts: i32,
@@ -84,6 +86,7 @@ impl Settlement {
             call,
             reference,
             reservation: None,
+            limited: None,
             lease: None,
             served: None,
             attempts: 0,
@@ -92,9 +95,30 @@ impl Settlement {
         Self { open: Some(open) }
     }
 
-    /// Where the quota's reservation is kept.
-    pub(super) fn reservation(&mut self) -> Option<&mut Option<Reservation>> {
-        self.open.as_mut().map(|open| &mut open.reservation)
+    /// Remembers a reservation before it is made, so that it is settled whether or not we hear that it was.
+    pub(super) fn reserves(&mut self, reservation: Reservation) {
+        if let Some(open) = &mut self.open {
+            open.reservation = Some(reservation);
+        }
+    }
+
+    /// Whether quota is set aside for the call.
+    pub(super) fn has_reserved(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.reservation.is_some())
+    }
+
+    /// The reservation was refused.
+    pub(super) fn reserves_nothing(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.reservation = None;
+        }
+    }
+
+    /// Remembers under whose limits the call is admitted, before it is.
+    pub(super) fn limited_by(&mut self, limited: Limited) {
+        if let Some(open) = &mut self.open {
+            open.limited = Some(limited);
+        }
     }
 
     /// An attempt begins on an account, whose lease is kept; that of an earlier attempt ends.
@@ -126,6 +150,7 @@ impl Settlement {
 
     fn settle(&mut self, end: End, observed: Observed, recorded: oneshot::Sender<()>) {
         let Some(mut open) = self.open.take() else { return };
+        open.tell_health(end);
         open.lease = None;
         if let Some(usage) = observed.usage {
             return open.record(end, Tokens { usage, estimated: false }, recorded);
@@ -173,6 +198,19 @@ impl Open {
         }
     }
 
+    /// A call that ended well speaks for its account, one that the provider broke off against it.
+    fn tell_health(&self, end: End) {
+        let (Some(lease), Some(served)) = (&self.lease, &self.served) else { return };
+        let health = &lease.pool.health;
+        match end.outcome {
+            Outcome::Ok => health.worked(&served.account.id, &served.upstream_model),
+            Outcome::UpstreamError if self.ttft.is_some() => {
+                health.broke_off(&served.account, &served.upstream_model);
+            }
+            _ => {}
+        }
+    }
+
     fn estimate(&self, observed: &Observed) -> Tokens {
         let model = self.served.as_ref().map_or(&*self.call.model, |served| &*served.upstream_model);
         let input = ChatHead::parse(&self.call.body).map_or(0, |head| {
@@ -187,26 +225,30 @@ impl Open {
 
     fn record(mut self, end: End, tokens: Tokens, recorded: oneshot::Sender<()>) {
         let money = self.served.as_ref().and_then(|served| cost(&served.upstream_model, &tokens.usage));
-        let charged = self.charge(&tokens.usage, money);
-        let row = row(&self, end, tokens, money, charged);
-        self.place.record(row, recorded);
+        let total = signed(tokens.usage.input_tokens + tokens.usage.output_tokens);
+        let real = self.real_cost(total, money);
+        let charge = self.reservation.take().map(|reservation| reservation.charge(real));
+        let limits = self.limited.take().map(|limited| Used {
+            id: limited.id,
+            subjects: limited.subjects,
+            tokens: total,
+            micro_usd: money.map_or(0, |money| money.0),
+        });
+        let row = row(&self, end, tokens, money, charge.map_or(Units::ZERO, |charge| charge.real));
+        self.place.record(row, Dues { charge, limits }, recorded);
     }
 
-    /// Takes the real cost from the caller's quota. A call that used nothing costs nothing.
-    fn charge(&mut self, usage: &Usage, micro_usd: Option<MicroUsd>) -> Units {
-        let Some(reservation) = self.reservation.take() else { return Units::ZERO };
+    /// What the call takes from the caller's quota. One that used nothing, or the caller's own account, costs nothing.
+    fn real_cost(&self, tokens: i64, micro_usd: Option<MicroUsd>) -> Units {
         let Some(served) = self.served.as_ref().filter(|served| !served.own) else { return Units::ZERO };
-        let tokens = signed(usage.input_tokens + usage.output_tokens);
         if tokens == 0 {
             return Units::ZERO;
         }
         let cost = Cost { requests: 1, tokens, micro_usd };
-        let real = match served.account.unit_for(&served.upstream_model) {
+        match served.account.unit_for(&served.upstream_model) {
             Some(unit) => self.reference.cost(&cost, unit),
             None => self.reference.highest_cost(&cost),
-        };
-        reservation.settle(real);
-        real
+        }
     }
 }
 

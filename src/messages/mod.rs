@@ -77,20 +77,22 @@ pub struct Text(Kind);
 
 #[derive(Clone, Debug)]
 enum Kind {
-    Listed { key: &'static str, arguments: Vec<(&'static str, String)> },
+    Listed { key: &'static str, arguments: Box<[(&'static str, String)]> },
     AsItIs(Cow<'static, str>),
 }
 
 /// The sentence that the catalogues have under this key.
 pub fn say(key: &'static str) -> Text {
-    Text(Kind::Listed { key, arguments: Vec::new() })
+    Text(Kind::Listed { key, arguments: Box::default() })
 }
 
 impl Text {
     /// Fills `{name}` in the sentence.
     pub fn with(mut self, name: &'static str, value: impl Display) -> Self {
         if let Kind::Listed { arguments, .. } = &mut self.0 {
-            arguments.push((name, value.to_string()));
+            let mut more = std::mem::take(arguments).into_vec();
+            more.push((name, value.to_string()));
+            *arguments = more.into();
         }
         self
     }

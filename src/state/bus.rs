@@ -25,6 +25,8 @@ pub enum Invalidation {
     Health(AccountId),
     /// What was used of one upstream account's allowances.
     Allowance(AccountId),
+    /// Limits of some person or key were set or ended.
+    Limits,
     /// Anything may have changed: the command line changed the database, or messages were lost.
     Everything,
 }

@@ -7,9 +7,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use millpond_pool::units::Moment;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::limits::Meters;
+use super::quotas::Book;
 use super::{Bus, Invalidation, Result, StateError};
 use crate::clock::{Clock, Timestamp};
 use crate::store::Store;
@@ -70,6 +73,7 @@ struct Shared {
     store: Store,
     wake: Notify,
     bus: Bus,
+    meters: Meters,
 }
 
 /// The embedded variant of `State`.
@@ -77,6 +81,7 @@ struct Shared {
 pub struct Embedded {
     shared: Arc<Shared>,
     written: watch::Receiver<u64>,
+    quotas: Book,
 }
 
 impl Embedded {
@@ -96,15 +101,25 @@ impl Embedded {
             store,
             wake: Notify::new(),
             bus,
+            meters: Meters::default(),
         });
+        let quotas = Book::new(shared.store.clone(), shared.clock.clone());
         let (progress, written) = watch::channel(0);
         tasks.spawn("state-writer", |stop| write_changes(shared.clone(), progress, stop));
         tasks.spawn("state-poll", |stop| poll_changes(shared.clone(), stop));
-        Ok(Self { shared, written })
+        Ok(Self { shared, written, quotas })
     }
 
     pub(super) fn bus(&self) -> &Bus {
         &self.shared.bus
+    }
+
+    pub(super) fn quotas(&self) -> &Book {
+        &self.quotas
+    }
+
+    pub(super) fn meters(&self) -> &Meters {
+        &self.shared.meters
     }
 
     pub(super) async fn publish(&self, change: &Invalidation) -> Result<()> {
@@ -176,6 +191,8 @@ impl Shared {
         drop(map);
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         counters.retain(|_, (_, expires_at)| *expires_at > now);
+        drop(counters);
+        self.meters.forget_idle(Moment(now.millis()));
     }
 }
 

@@ -7,6 +7,8 @@
 mod bus;
 mod embedded;
 mod health;
+pub mod limits;
+pub mod quotas;
 mod redis;
 pub mod sessions;
 pub mod throttle;

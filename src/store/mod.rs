@@ -7,7 +7,9 @@ pub mod accounts;
 pub mod api_keys;
 pub(crate) mod db;
 pub mod entries;
+pub mod limits;
 mod migrate;
+pub mod quotas;
 pub mod usage;
 pub mod users;
 
@@ -92,10 +94,18 @@ impl Store {
 
 /// Every statement of this room by table and name.
 pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
-    [users::STATEMENTS, api_keys::STATEMENTS, accounts::STATEMENTS, usage::STATEMENTS, entries::STATEMENTS]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        users::STATEMENTS,
+        api_keys::STATEMENTS,
+        accounts::STATEMENTS,
+        usage::STATEMENTS,
+        quotas::STATEMENTS,
+        limits::STATEMENTS,
+        entries::STATEMENTS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
 /// SQLite's result code for a file that somebody else has locked.

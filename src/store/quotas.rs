@@ -1,7 +1,7 @@
 //! Pool quotas of the embedded shape, written together with the usage rows that changed them, and what a quota is
 //! made of where none is stored.
 
-use super::db::{on_db, statements};
+use super::db::{Tx, on_db, on_tx, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::UserId;
@@ -32,6 +32,14 @@ statements! {
     DELETE = "delete from pool_quotas where user_id = $1 and model_group = $2";
     SPENT = "select created_at, model_name, quota_millionths from usage_logs
              where user_id = $1 and created_at > $2 and quota_millionths > 0 order by created_at, id";
+    SERVED = "select cast(coalesce(sum(quota_millionths), 0) as bigint) from usage_logs where account_id = $1 and created_at > $2";
+}
+
+/// Stores a quota unless a newer state of it is stored.
+pub(super) async fn save_quota(tx: &mut Tx, row: &QuotaRow) -> Result<()> {
+    on_tx!(tx, c => sqlx::query(SAVE).bind(row.user_id).bind(&row.model_group).bind(row.version).bind(&row.state)
+        .execute(c).await.map(drop))?;
+    Ok(())
 }
 
 impl Store {
@@ -56,5 +64,10 @@ impl Store {
     /// What a person's calls took from their quotas since a moment, oldest first.
     pub async fn list_spent(&self, user: UserId, since: Timestamp) -> Result<Vec<SpentRow>> {
         Ok(on_db!(&self.db, db => sqlx::query_as(SPENT).bind(user).bind(since).fetch_all(db).await)?)
+    }
+
+    /// Millionths of a unit that an account served to others since a moment.
+    pub async fn served_to_others(&self, account: &str, since: Timestamp) -> Result<i64> {
+        Ok(on_db!(&self.db, db => sqlx::query_scalar(SERVED).bind(account).bind(since).fetch_one(db).await)?)
     }
 }

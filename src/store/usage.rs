@@ -2,7 +2,8 @@
 
 use sqlx::QueryBuilder;
 
-use super::db::{Db, on_db, statements};
+use super::db::{Db, Tx, on_db, statements};
+use super::quotas::{QuotaRow, save_quota};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, KeyId, UserId};
@@ -210,15 +211,22 @@ fn units(millionths: i64) -> f64 {
 }
 
 impl Store {
-    /// Records finished calls, each exactly once however often it is given.
-    pub async fn insert_usage(&self, rows: &[UsageRow]) -> Result<()> {
-        if rows.len() <= ROWS_PER_INSERT {
+    /// Records finished calls, each exactly once however often it is given, and with them the quotas that they changed.
+    pub async fn insert_usage(&self, rows: &[UsageRow], quotas: &[QuotaRow]) -> Result<()> {
+        if rows.len() <= ROWS_PER_INSERT && quotas.is_empty() {
             return self.insert_usage_statement(rows).await;
         }
+        let mut tx = self.db.begin().await?;
         for chunk in rows.chunks(ROWS_PER_INSERT) {
-            self.insert_usage_statement(chunk).await?;
+            match &mut tx {
+                Tx::Postgres(tx) => insert_rows!(&mut **tx, sqlx::Postgres, chunk)?,
+                Tx::Sqlite(tx) => insert_rows!(&mut **tx, sqlx::Sqlite, chunk)?,
+            }
         }
-        Ok(())
+        for quota in quotas {
+            save_quota(&mut tx, quota).await?;
+        }
+        Ok(tx.commit().await?)
     }
 
     async fn insert_usage_statement(&self, rows: &[UsageRow]) -> Result<()> {

@@ -178,6 +178,30 @@ impl Harness {
         Server::start(self.config(), Clock::System).await
     }
 
+    pub(crate) fn is_clustered(&self) -> bool {
+        self.redis.is_some()
+    }
+
+    /// A server with more settings than the usual ones.
+    pub(crate) async fn server_with(&self, settings: &[(&str, &str)]) -> Server {
+        let mut variables = Variables::default();
+        let usual = self.environment();
+        for (name, value) in
+            usual.iter().map(|(name, value)| (*name, value.as_str())).chain(settings.iter().copied())
+        {
+            variables.set(name, value);
+        }
+        Server::start(Config::from_variables(&variables).unwrap(), Clock::System).await
+    }
+
+    /// Makes Redis forget everything, as a crash without persistence does. Nothing where there is no Redis.
+    pub(crate) async fn lose_redis(&self) {
+        let Some(redis) = &self.redis else { return };
+        let client = redis::Client::open(("127.0.0.1", redis.port)).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        redis::cmd("FLUSHALL").query_async::<()>(&mut connection).await.unwrap();
+    }
+
     /// A server whose clock stands still until it is moved.
     pub(crate) async fn server_with_clock(&self) -> Server {
         Server::start(self.config(), Clock::Manual(self.clock.clone())).await
@@ -248,6 +272,20 @@ impl Server {
 
     pub(crate) async fn get(&self, path: &str, token: &str) -> (u16, Value) {
         read(self.http.get(self.url(path)).bearer_auth(token)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, token: &str, body: Value) -> (u16, Value) {
+        read(self.http.put(self.url(path)).bearer_auth(token).json(&body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str, token: &str) -> (u16, Value) {
+        read(self.http.delete(self.url(path)).bearer_auth(token)).await
+    }
+
+    /// Puts an account into the pool (1) or takes it out (0).
+    pub(crate) async fn put_shared(&self, access: &str, account: &Value, shared: i32) -> u16 {
+        let path = format!("/api/plugin-api/accounts/{}/type", account["cookie_id"].as_str().unwrap());
+        self.put(&path, access, json!({"is_shared": shared})).await.0
     }
 
     /// Signs in and answers (access, refresh).

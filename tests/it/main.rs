@@ -8,8 +8,11 @@
 mod auth;
 mod gateway;
 mod harness;
+mod health;
 mod input;
 mod keys;
+mod limits;
 mod process;
 mod provider;
+mod quotas;
 mod store;

@@ -28,7 +28,8 @@ async fn every_statement_is_prepared(harness: Arc<Harness>) {
 async fn migrating_again_changes_nothing(harness: Arc<Harness>) {
     let all = futures_util::future::join_all((0..12).map(|_| store(&harness))).await;
     let applied = all[0].applied_migrations().await.unwrap();
-    assert_eq!(applied, vec![1]);
+    let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite")).unwrap().count();
+    assert_eq!(applied.len(), files);
     for store in all {
         store.migrate().await.unwrap();
         assert_eq!(store.applied_migrations().await.unwrap(), applied);
@@ -70,8 +71,8 @@ async fn a_row_is_counted_once(harness: Arc<Harness>) {
     let server = harness.server().await;
     let ada = server.person("ada").await;
     let rows: Vec<UsageRow> = (0..200).map(|n| row(&format!("record {n}"), ada)).collect();
-    server.app.store.insert_usage(&rows).await.unwrap();
-    server.app.store.insert_usage(&rows).await.unwrap();
+    server.app.store.insert_usage(&rows, &[]).await.unwrap();
+    server.app.store.insert_usage(&rows, &[]).await.unwrap();
     let found = server.app.store.list_usage(ada, &UsageFilter::default(), None, 1_000).await.unwrap();
     assert_eq!(found.len(), 200);
     server.stop().await;

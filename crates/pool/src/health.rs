@@ -257,7 +257,7 @@ impl Record {
     fn claim(&mut self, scope: &Scope, holder: u64, fuse: &Fuse, now: Moment) -> bool {
         let found = self.pauses.iter_mut().find(|pause| pause.circuit.is_some() && pause.scope == *scope);
         let Some(pause) = found.filter(|pause| !pause.rests(now)) else { return false };
-        let (Some(Circuit::Open { round } | Circuit::Probing { round, .. })) = pause.circuit else {
+        let Some(Circuit::Open { round } | Circuit::Probing { round, .. }) = pause.circuit else {
             return false;
         };
         pause.circuit = Some(Circuit::Probing { round, holder });

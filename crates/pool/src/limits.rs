@@ -134,10 +134,10 @@ impl Meter {
         self.running.remove(&id);
     }
 
-    /// Whether the meter says nothing that a new one wouldn't, but for the month.
+    /// Whether the meter says nothing that a new one wouldn't.
     pub fn is_idle(&mut self, now: Moment) -> bool {
         self.trim(now);
-        self.calls.is_empty() && self.running.is_empty()
+        self.calls.is_empty() && self.running.is_empty() && self.month == 0
     }
 
     /// Money that was spent in the month that the meter knows, and money reserved now.

@@ -29,7 +29,12 @@ struct Held {
 impl Held {
     fn row(&self, key: QuotaKey) -> Result<QuotaRow> {
         let state = serde_json::to_string(self).map_err(|_| unreadable(key))?;
-        Ok(QuotaRow { user_id: key.user, model_group: key.group.name().to_owned(), version: signed(self.version), state })
+        Ok(QuotaRow {
+            user_id: key.user,
+            model_group: key.group.name().to_owned(),
+            version: signed(self.version),
+            state,
+        })
     }
 }
 
@@ -71,7 +76,13 @@ impl Book {
         Ok(())
     }
 
-    pub(super) async fn reserve(&self, key: QuotaKey, terms: &Terms, lease: Lease, now: Moment) -> Result<Reserved> {
+    pub(super) async fn reserve(
+        &self,
+        key: QuotaKey,
+        terms: &Terms,
+        lease: Lease,
+        now: Moment,
+    ) -> Result<Reserved> {
         self.load(key).await?;
         let mut held = self.lock();
         let Some(held) = held.get_mut(&key).filter(|held| held.terms == terms.text()) else {

@@ -81,7 +81,13 @@ pub enum Brought {
 
 impl State {
     /// Sets an upper estimate of a call's cost aside.
-    pub async fn reserve_quota(&self, key: QuotaKey, terms: &Terms, lease: Lease, now: Moment) -> Result<Reserved> {
+    pub async fn reserve_quota(
+        &self,
+        key: QuotaKey,
+        terms: &Terms,
+        lease: Lease,
+        now: Moment,
+    ) -> Result<Reserved> {
         match self {
             Self::Embedded(embedded) => embedded.quotas().reserve(key, terms, lease, now).await,
             Self::Redis(redis) => redis::reserve(redis, key, terms, lease, now).await,
@@ -90,7 +96,12 @@ impl State {
 
     /// Charges real costs in place of what was reserved. What the embedded shape has to store of it is answered, so that
     /// it is written together with the usage rows.
-    pub async fn settle_quotas(&self, charges: &[Charge], window: Window, now: Moment) -> Result<Vec<QuotaRow>> {
+    pub async fn settle_quotas(
+        &self,
+        charges: &[Charge],
+        window: Window,
+        now: Moment,
+    ) -> Result<Vec<QuotaRow>> {
         match self {
             Self::Embedded(embedded) => Ok(embedded.quotas().settle(charges, now)),
             Self::Redis(redis) => redis::settle(redis, charges, window, now).await.map(|()| Vec::new()),

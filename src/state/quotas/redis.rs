@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::future::try_join_all;
 use millpond_pool::account::AccountId;
 use millpond_pool::bucket::{Bucket, LEASE_MEMORY_MILLIS, Lease, LeaseId, Numbers};
 use millpond_pool::quota::Quota;
@@ -77,7 +77,13 @@ impl Answer {
     }
 }
 
-pub(super) async fn reserve(redis: &Redis, key: QuotaKey, terms: &Terms, lease: Lease, now: Moment) -> Result<Reserved> {
+pub(super) async fn reserve(
+    redis: &Redis,
+    key: QuotaKey,
+    terms: &Terms,
+    lease: Lease,
+    now: Moment,
+) -> Result<Reserved> {
     let lease = Lease { amount: lease.amount.bounded(), ..lease };
     let mut call = step(key, "reserve", terms.window, now);
     call.arg(terms.text()).arg(lease.id.0.to_string()).arg(lease.amount.0).arg(lease.expires_at.0);
@@ -103,12 +109,16 @@ pub(super) async fn reserve(redis: &Redis, key: QuotaKey, terms: &Terms, lease: 
 }
 
 pub(super) async fn settle(redis: &Redis, charges: &[Charge], window: Window, now: Moment) -> Result<()> {
-    let each = charges.iter().map(|charge| async move {
-        let mut call = step(charge.key, "settle", window, now);
-        call.arg(charge.lease.id.0.to_string()).arg(charge.real.bounded().0).arg(charge.lease.expires_at.0);
-        Answer::of(redis, charge.key, &call).await.map(drop)
-    });
-    stream::iter(each).buffer_unordered(AT_ONCE).try_collect().await
+    for some in charges.chunks(AT_ONCE) {
+        try_join_all(some.iter().map(|charge| settle_one(redis, *charge, window, now))).await?;
+    }
+    Ok(())
+}
+
+async fn settle_one(redis: &Redis, charge: Charge, window: Window, now: Moment) -> Result<()> {
+    let mut call = step(charge.key, "settle", window, now);
+    call.arg(charge.lease.id.0.to_string()).arg(charge.real.bounded().0).arg(charge.lease.expires_at.0);
+    Answer::of(redis, charge.key, &call).await.map(drop)
 }
 
 struct Stored {
@@ -211,7 +221,10 @@ pub(super) async fn bring(
         let pending = sharing.prepare(event, now);
         let change = pending.adjustment;
         let mut call = step(key, "adjust", terms.window, now);
-        call.arg(version).arg(change.max.bounded().0).arg(change.take.bounded().0).arg(change.give.bounded().0);
+        call.arg(version)
+            .arg(change.max.bounded().0)
+            .arg(change.take.bounded().0)
+            .arg(change.give.bounded().0);
         call.arg(json(&sharing, key)?).arg(json(&pending, key)?);
         let answer = Answer::of(redis, key, &call).await?;
         if answer.word() != "done" {

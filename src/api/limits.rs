@@ -1,0 +1,212 @@
+//! Limits of people and keys beyond what trust levels give: an administrator's for people, an owner's for their keys.
+//! With `until` they are an exception that ends by itself, and counts before what is set for good.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::Done;
+use super::input::{MemberBody, Object, QueryMap, Segment, path_id};
+use crate::app::App;
+use crate::auth::extract::{Admin, Member};
+use crate::clock::Timestamp;
+use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::ids::{KeyId, UserId};
+use crate::messages::say;
+use crate::state::Invalidation;
+use crate::state::limits::Subject;
+use crate::store::limits::LimitsRow;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(user_limits, set_user_limits, end_user_limits)).routes(routes!(
+        key_limits,
+        set_key_limits,
+        end_key_limits
+    ))
+}
+
+/// Limits set for one person or key; null is no limit of that kind.
+#[derive(Debug, Serialize, ToSchema)]
+struct LimitsView {
+    /// True for an exception, which ends at `until`.
+    is_exception: bool,
+    requests_per_minute: Option<i64>,
+    tokens_per_minute: Option<i64>,
+    concurrent_calls: Option<i64>,
+    /// Millionths of a dollar in a calendar month (UTC).
+    monthly_micro_usd: Option<i64>,
+    until: Option<Timestamp>,
+    note: Option<String>,
+    updated_at: Timestamp,
+}
+
+impl From<LimitsRow> for LimitsView {
+    fn from(row: LimitsRow) -> Self {
+        Self {
+            is_exception: row.is_exception,
+            requests_per_minute: row.requests_per_minute,
+            tokens_per_minute: row.tokens_per_minute,
+            concurrent_calls: row.concurrent_calls,
+            monthly_micro_usd: row.monthly_micro_usd,
+            until: row.until,
+            note: row.note,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct LimitsList {
+    success: bool,
+    data: Vec<LimitsView>,
+}
+
+/// Limits to set; absent is no limit of that kind.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `Object` reads member by member")]
+struct WantedLimits {
+    #[schema(minimum = 0)]
+    requests_per_minute: Option<i64>,
+    #[schema(minimum = 0)]
+    tokens_per_minute: Option<i64>,
+    #[schema(minimum = 0)]
+    concurrent_calls: Option<i64>,
+    #[schema(minimum = 0)]
+    monthly_micro_usd: Option<i64>,
+    /// Makes it an exception that ends then.
+    until: Option<Timestamp>,
+    #[schema(max_length = 200)]
+    note: Option<String>,
+}
+
+const MOST: i64 = 1 << 52;
+
+fn read(mut body: Object, subject: Subject, now: Timestamp) -> Result<LimitsRow> {
+    let until = body.optional_moment("until");
+    let row = LimitsRow {
+        subject_kind: subject.kind().to_owned(),
+        subject_id: subject.number(),
+        is_exception: until.is_some(),
+        requests_per_minute: body.optional_integer("requests_per_minute", 0, MOST),
+        tokens_per_minute: body.optional_integer("tokens_per_minute", 0, MOST),
+        concurrent_calls: body.optional_integer("concurrent_calls", 0, MOST),
+        monthly_micro_usd: body.optional_integer("monthly_micro_usd", 0, MOST),
+        until,
+        note: body.optional_text("note", 200),
+        updated_at: now,
+    };
+    body.finish()?;
+    Ok(row)
+}
+
+async fn list(app: &App, subject: Subject) -> Result<Json<LimitsList>> {
+    let rows = app.store.find_limits(subject.kind(), subject.number()).await?;
+    Ok(Json(LimitsList { success: true, data: rows.into_iter().map(LimitsView::from).collect() }))
+}
+
+async fn set(app: &App, subject: Subject, body: Object) -> Result<Json<Done>> {
+    app.store.save_limits(&read(body, subject, app.clock.now())?).await?;
+    app.state.publish(Invalidation::Limits).await;
+    Ok(Done::new(say("limits_set")))
+}
+
+async fn end(app: &App, subject: Subject, query: &QueryMap) -> Result<Json<Done>> {
+    let is_exception = query.given("exception") == Some("true");
+    if !app.store.delete_limits(subject.kind(), subject.number(), is_exception).await? {
+        return Err(ApiError::not_found(say("no_such_limits")));
+    }
+    app.state.publish(Invalidation::Limits).await;
+    Ok(Done::new(say("limits_ended")))
+}
+
+async fn person(app: &App, id: &str) -> Result<Subject> {
+    let id = UserId(path_id("user_id", id)?);
+    let found = app.store.find_user(id).await?;
+    found.map(|user| Subject::User(user.id)).ok_or_else(|| ApiError::not_found(say("no_such_user")))
+}
+
+async fn own_key(app: &App, member: &Member, id: &str) -> Result<Subject> {
+    let id = KeyId(path_id("key_id", id)?);
+    let found = app.store.find_api_key(member.user.id, id).await?;
+    found.map(|key| Subject::Key(key.id)).ok_or_else(|| ApiError::not_found(say("no_such_key")))
+}
+
+/// What is set for a person.
+#[utoipa::path(get, path = "/api/admin/users/{user_id}/limits", tag = "admin", params(("user_id" = i32, Path)),
+    security(("access_token" = [])),
+    responses((status = 200, body = LimitsList), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+async fn user_limits(
+    State(app): State<Arc<App>>,
+    _: Admin,
+    Segment(id): Segment,
+) -> Result<Json<LimitsList>> {
+    list(&app, person(&app, &id).await?).await
+}
+
+/// Set a person's limits, for good or until a moment.
+#[utoipa::path(put, path = "/api/admin/users/{user_id}/limits", tag = "admin", params(("user_id" = i32, Path)),
+    request_body = WantedLimits, security(("access_token" = [])),
+    responses((status = 200, body = Done), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+    (status = 422, body = ValidationBody)))]
+async fn set_user_limits(
+    State(app): State<Arc<App>>,
+    Segment(id): Segment,
+    MemberBody(member, body): MemberBody,
+) -> Result<Json<Done>> {
+    Admin::of(member)?;
+    set(&app, person(&app, &id).await?, body).await
+}
+
+/// End a person's limits, or with `exception=true` their exception.
+#[utoipa::path(delete, path = "/api/admin/users/{user_id}/limits", tag = "admin",
+    params(("user_id" = i32, Path), ("exception" = Option<bool>, Query)), security(("access_token" = [])),
+    responses((status = 200, body = Done), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+async fn end_user_limits(
+    State(app): State<Arc<App>>,
+    _: Admin,
+    Segment(id): Segment,
+    query: QueryMap,
+) -> Result<Json<Done>> {
+    end(&app, person(&app, &id).await?, &query).await
+}
+
+/// What is set for one of my keys.
+#[utoipa::path(get, path = "/api/api-keys/{key_id}/limits", tag = "keys", params(("key_id" = i32, Path)),
+    security(("access_token" = [])), responses((status = 200, body = LimitsList), (status = 404, body = ErrorBody)))]
+async fn key_limits(
+    State(app): State<Arc<App>>,
+    member: Member,
+    Segment(id): Segment,
+) -> Result<Json<LimitsList>> {
+    list(&app, own_key(&app, &member, &id).await?).await
+}
+
+/// Set the limits of one of my keys, for good or until a moment.
+#[utoipa::path(put, path = "/api/api-keys/{key_id}/limits", tag = "keys", params(("key_id" = i32, Path)),
+    request_body = WantedLimits, security(("access_token" = [])),
+    responses((status = 200, body = Done), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
+async fn set_key_limits(
+    State(app): State<Arc<App>>,
+    Segment(id): Segment,
+    MemberBody(member, body): MemberBody,
+) -> Result<Json<Done>> {
+    set(&app, own_key(&app, &member, &id).await?, body).await
+}
+
+/// End the limits of one of my keys, or with `exception=true` their exception.
+#[utoipa::path(delete, path = "/api/api-keys/{key_id}/limits", tag = "keys",
+    params(("key_id" = i32, Path), ("exception" = Option<bool>, Query)), security(("access_token" = [])),
+    responses((status = 200, body = Done), (status = 404, body = ErrorBody)))]
+async fn end_key_limits(
+    State(app): State<Arc<App>>,
+    member: Member,
+    Segment(id): Segment,
+    query: QueryMap,
+) -> Result<Json<Done>> {
+    end(&app, own_key(&app, &member, &id).await?, &query).await
+}

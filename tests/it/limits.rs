@@ -1,0 +1,163 @@
+//! Limits of people and keys, on every shape and over several instances.
+
+use std::sync::Arc;
+
+use millpond::clock::Clock;
+use millpond::ids::KeyId;
+use millpond::state::State;
+use millpond::state::limits::Subject;
+use millpond::store::users::{Role, UserChanges};
+use millpond::tasks::Tasks;
+use millpond_pool::bucket::LeaseId;
+use millpond_pool::limits::{Ask, Limits, Meter};
+use millpond_pool::units::Moment;
+use rand::{RngExt as _, SeedableRng as _};
+use serde_json::{Value, json};
+
+use crate::harness::{Harness, both_shapes, spawn};
+use crate::provider::Provider;
+
+both_shapes!(
+    calls_a_minute_are_exact_over_instances,
+    an_exception_counts_before_the_rest_and_ends,
+    a_budget_needs_a_price,
+    limits_are_the_same_as_in_memory,
+);
+
+fn call(model: &str) -> Value {
+    json!({"model": model, "max_tokens": 1, "messages": [{"role": "user", "content": "hi"}]})
+}
+
+async fn calls_a_minute_are_exact_over_instances(harness: Arc<Harness>) {
+    let provider = Provider::start().await;
+    let settings = &[("POLICY_REQUESTS_PER_MINUTE", "-,25")];
+    let mut servers = vec![Arc::new(harness.server_with(settings).await)];
+    if harness.is_clustered() {
+        servers.push(Arc::new(harness.server_with(settings).await));
+    }
+    servers[0].person("ada").await;
+    let (access, _) = servers[0].sign_in("ada").await;
+    servers[0].account(&access, provider.address, json!({})).await;
+    let calls = (0..100).map(|n| {
+        let (server, access) = (servers[n % servers.len()].clone(), access.clone());
+        spawn(async move { server.post("/v1/chat/completions", &access, call("m")).await })
+    });
+    let mut served = 0;
+    for call in calls.collect::<Vec<_>>() {
+        match call.await.unwrap() {
+            (200, _) => served += 1,
+            (429, answer) => assert_eq!(answer["error"]["code"], "rate_limit_exceeded"),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((served, provider.calls()), (25, 25));
+    for server in servers {
+        Arc::into_inner(server).unwrap().stop().await;
+    }
+}
+
+async fn an_exception_counts_before_the_rest_and_ends(harness: Arc<Harness>) {
+    let (server, provider) = (harness.server_with_clock().await, Provider::start().await);
+    let ada = server.person("ada").await;
+    let root = server.person("root").await;
+    let admin = UserChanges { role: Some(Role::Admin), ..UserChanges::default() };
+    server.app.store.update_user(root, &admin, server.app.clock.now()).await.unwrap();
+    let (admin, _) = server.sign_in("root").await;
+    let (access, _) = server.sign_in("ada").await;
+    server.account(&access, provider.address, json!({})).await;
+    let path = format!("/api/admin/users/{ada}/limits");
+    let chat = || async { server.post("/v1/chat/completions", &access, call("m")).await };
+    assert_eq!(server.put(&path, &access, json!({"requests_per_minute": 5})).await.0, 403);
+    assert_eq!(server.put(&path, &admin, json!({"requests_per_minute": 1})).await.0, 200);
+    assert_eq!((chat().await.0, chat().await.0), (200, 429));
+    let until = (server.app.clock.now().plus(std::time::Duration::from_secs(600))).to_string();
+    assert_eq!(server.put(&path, &admin, json!({"requests_per_minute": 3, "until": until})).await.0, 200);
+    assert_eq!((chat().await.0, chat().await.0, chat().await.0), (200, 200, 429));
+    let (_, set) = server.get(&path, &admin).await;
+    assert_eq!(set["data"].as_array().unwrap().len(), 2, "{set}");
+    harness.pass(std::time::Duration::from_secs(601));
+    assert_eq!((chat().await.0, chat().await.0), (200, 429), "the exception is over");
+    harness.pass(std::time::Duration::from_secs(61));
+    assert_eq!(server.delete(&path, &admin).await.0, 200);
+    assert_eq!((chat().await.0, chat().await.0), (200, 200));
+    server.stop().await;
+}
+
+async fn a_budget_needs_a_price(harness: Arc<Harness>) {
+    let (server, provider) = (harness.server().await, Provider::start().await);
+    server.person("ada").await;
+    let (access, _) = server.sign_in("ada").await;
+    let (key, id) = server.key(&access, json!({})).await;
+    server.account(&access, provider.address, json!({"models": ["nobody-knows-this"]})).await;
+    let path = format!("/api/api-keys/{id}/limits");
+    assert_eq!(server.put(&path, &access, json!({"monthly_micro_usd": 1_000_000})).await.0, 200);
+    let (status, answer) = server.post("/v1/chat/completions", &key, call("nobody-knows-this")).await;
+    assert_eq!((status, &answer["error"]["code"]), (403, &json!("price_unknown")), "{answer}");
+    server.person("bob").await;
+    let (bob, _) = server.sign_in("bob").await;
+    assert_eq!(server.get(&path, &bob).await.0, 404, "a foreign key");
+    server.stop().await;
+}
+
+/// Random calls under random limits against the arithmetic itself.
+async fn limits_are_the_same_as_in_memory(harness: Arc<Harness>) {
+    let config = harness.config();
+    let store = millpond::store::Store::connect(&config.database).await.unwrap();
+    store.migrate().await.unwrap();
+    let tasks = Tasks::default();
+    let state = match &config.redis_url {
+        Some(url) => State::redis(url, &tasks).await.unwrap(),
+        None => State::embedded(store, Clock::System, &tasks).await.unwrap(),
+    };
+    for seed in 0..4_u64 {
+        let mut chance = rand::rngs::StdRng::seed_from_u64(seed);
+        let subject = Subject::Key(KeyId(i32::try_from(seed).unwrap() + 1));
+        let (mut expected, mut ids) = (Meter::default(), Vec::new());
+        // Ahead of the server's own clock, by which it drops what is over.
+        let mut now = Moment(Clock::System.now().millis() + 86_400_000);
+        let mut month = 202_601;
+        for step in 0..400_u64 {
+            now = now.plus(chance.random_range(0..4_000));
+            month += i64::from(chance.random_range(0..60) == 0);
+            let mut some = |most: i64| (chance.random_range(0..3) > 0).then(|| chance.random_range(0..most));
+            let limits = Limits {
+                requests_per_minute: some(30),
+                tokens_per_minute: some(20_000),
+                concurrent_calls: some(20),
+                monthly_micro_usd: some(2_000_000),
+            };
+            let id = LeaseId(chance.random());
+            match chance.random_range(0..10) {
+                0..=4 => {
+                    let ask = Ask {
+                        id,
+                        tokens: chance.random_range(0..3_000),
+                        micro_usd: chance.random_range(0..50_000),
+                        expires_at: now.plus(chance.random_range(1..120_000)),
+                    };
+                    let wanted = expected.admit(&limits, &ask, month, now);
+                    let found = state.admit(subject, &limits, &ask, month, now).await.unwrap();
+                    assert_eq!(found, wanted, "step {step}");
+                    ids.push(id);
+                }
+                5..=7 if !ids.is_empty() => {
+                    let id = ids[chance.random_range(0..ids.len())];
+                    let (tokens, money) = (chance.random_range(0..3_000), chance.random_range(0..50_000));
+                    expected.settle(id, tokens, money, now);
+                    state.settle_limits(subject, id, tokens, money, now).await.unwrap();
+                }
+                8 if !ids.is_empty() => {
+                    let id = ids[chance.random_range(0..ids.len())];
+                    expected.cancel(id, now);
+                    state.cancel_limits(subject, id, now).await.unwrap();
+                }
+                _ => {
+                    let spent = chance.random_range(0..500_000);
+                    expected.begin_month(month, spent);
+                    state.begin_month(subject, month, spent, now).await.unwrap();
+                }
+            }
+        }
+    }
+    assert!(tasks.shutdown(std::time::Duration::from_secs(5)).await);
+}
