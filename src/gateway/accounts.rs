@@ -43,10 +43,10 @@ pub(super) enum Unusable {
 /// How much of some models an account gives in a window.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Allowance {
-    models: Vec<Pattern>,
-    limit: i64,
+    pub(super) models: Vec<Pattern>,
+    pub(super) limit: i64,
     pub(super) unit: LimitUnit,
-    window: Window,
+    pub(super) window: Window,
 }
 
 /// One account that may serve calls.
@@ -147,6 +147,11 @@ impl Serving {
         self.authorization.to_str().unwrap_or_default().trim_start_matches("Bearer ")
     }
 
+    /// What its owner declares that it gives.
+    pub(super) fn allowances(&self) -> &[Allowance] {
+        &self.allowances
+    }
+
     pub(super) fn pool_id(&self) -> PoolId {
         PoolId::new(self.id.0.clone())
     }
@@ -179,6 +184,11 @@ impl Serving {
 }
 
 impl Allowance {
+    /// Whether a call of this upstream model draws on it, if none before it does.
+    pub(super) fn covers(&self, upstream_model: &str) -> bool {
+        self.models.iter().any(|pattern| pattern.matches(upstream_model))
+    }
+
     fn capacity(&self, reference: &Reference) -> Units {
         reference.capacity(self.limit, self.unit, self.window)
     }

@@ -170,7 +170,13 @@ async fn answer(
     let mut last: Option<Refusal> = None;
     let mut attempts = 0;
     while attempts < ATTEMPTS {
-        let wanted = Wanted { model: &head.model, caller: caller.user.id, conversation, tried: &tried };
+        let wanted = Wanted {
+            model: &head.model,
+            caller: caller.user.id,
+            conversation,
+            estimate: estimate.cost(),
+            tried: &tried,
+        };
         let mut picked = match admission::choose(app, caller, &wanted, estimate, settlement).await {
             Ok(picked) => picked,
             // A second account was wanted; that there is none says less than what the first answered.
@@ -189,9 +195,13 @@ async fn answer(
         match app.gateway.upstream.chat(&account, sent, deadline).await {
             Ok(answer) => {
                 health.after_answer(&account.id, &model);
+                app.gateway.pool.allowances.learn(&account.id, &model, answer.headers());
                 return Ok(Answer::Success(answer));
             }
             Err(failure) => {
+                if let Failure::Refused(refused) = &failure {
+                    app.gateway.pool.allowances.learn(&account.id, &model, &refused.headers);
+                }
                 let judged = health.after_failure(&met(&account, &model, &failure));
                 let cause = judged.cause.as_str();
                 tracing::warn!(account = %account.id, %failure, cause, "an attempt failed");

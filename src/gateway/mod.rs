@@ -14,6 +14,7 @@
 
 mod accounts;
 mod admission;
+pub mod allowances;
 mod chat;
 mod collector;
 mod guard;
@@ -42,9 +43,11 @@ use crate::state::{State, StateError};
 use crate::store::users::User;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
+use allowances::{AllowanceView, Allowances};
 use collector::Collector;
 use health::{Health, PauseView};
 use ledger::Ledger;
+use millpond_pool::units::Units;
 use models::Catalog;
 use pool::Pool;
 use quotas::Quotas;
@@ -92,9 +95,19 @@ impl Gateway {
         let policy = config.policy.clone();
         let quotas =
             Arc::new(Quotas::new(clock.clone(), store.clone(), state.clone(), loader.clone(), policy));
+        let allowances = Allowances::start(config.policy.reference, clock.clone(), state.clone(), tasks);
         let health = Health::start(config.error_rules.clone(), clock.clone(), state.clone(), tasks).await;
-        let pool =
-            Pool::start(store.clone(), state, clock.clone(), loader, quotas.clone(), health, tasks).await?;
+        let pool = Pool::start(
+            store.clone(),
+            state,
+            clock.clone(),
+            loader,
+            quotas.clone(),
+            health,
+            allowances,
+            tasks,
+        )
+        .await?;
         let collector = Collector::new(state.clone(), clock.clone(), config.policy.reference.window);
         let ledger = Ledger::start(store.clone(), collector, &config.data_dir, tasks);
         let upstream = Upstream::new(&config.upstream)?;
@@ -105,6 +118,16 @@ impl Gateway {
     pub fn pauses_of(&self, account: &AccountId) -> Vec<PauseView> {
         let serving = self.pool.serving(account);
         self.pool.health.of(account, serving.as_ref().map(|serving| &*serving.fingerprint))
+    }
+
+    /// What is left of an account's allowances, as its owner declares or as its provider reports them.
+    pub async fn allowances_of(&self, account: &AccountId) -> Result<Vec<AllowanceView>, StateError> {
+        self.pool.allowances.of(account).await
+    }
+
+    /// What an account served to others than its owner in about the last reference window.
+    pub fn served_lately(&self, account: &AccountId) -> Units {
+        self.pool.allowances.served_lately(account)
     }
 
     /// Ends all rests of an account by hand, on every instance.

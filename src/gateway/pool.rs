@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use millpond_pool::account::{AccountId as PoolId, Provider};
 use millpond_pool::index::{Index, Providers, Request, Slot, Sources, Why};
-use millpond_pool::units::Moment;
+use millpond_pool::units::{Cost, Moment};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::accounts::{Loader, Serving, member};
+use super::allowances::{Allowances, Hold};
 use super::health::{Health, Probe};
 use super::limits::Exceptions;
 use super::quotas::Quotas;
@@ -55,6 +56,7 @@ pub(super) struct Pool {
     loader: Arc<Loader>,
     quotas: Arc<Quotas>,
     pub(super) health: Arc<Health>,
+    pub(super) allowances: Arc<Allowances>,
     changes: Arc<Changes>,
     loaded: watch::Sender<u64>,
     /// Limits that differ from what trust levels give.
@@ -76,6 +78,8 @@ pub(super) struct Lease {
     pub(super) slot: Slot,
     /// What this call tries out, if the account's circuit is open.
     pub(super) probes: Vec<Probe>,
+    /// What it may use of the account's allowance.
+    pub(super) hold: Option<Hold>,
 }
 
 impl Drop for Lease {
@@ -89,6 +93,8 @@ pub(super) struct Wanted<'a> {
     pub(super) model: &'a str,
     pub(super) caller: UserId,
     pub(super) conversation: Option<u64>,
+    /// The most that it may cost, which is held of the account's allowance.
+    pub(super) estimate: Cost,
     pub(super) tried: &'a [Slot],
 }
 
@@ -101,6 +107,7 @@ impl Pool {
         loader: Arc<Loader>,
         quotas: Arc<Quotas>,
         health: Arc<Health>,
+        allowances: Arc<Allowances>,
         tasks: &Tasks,
     ) -> Result<Arc<Self>, StoreError> {
         let changes = Arc::new(Changes::default());
@@ -126,6 +133,7 @@ impl Pool {
             loader,
             quotas,
             health,
+            allowances,
             changes,
             loaded: watch::Sender::new(0),
             exceptions: Exceptions::default(),
@@ -136,9 +144,16 @@ impl Pool {
                 pool.rest(id);
             }
         });
+        let told = Arc::downgrade(&pool);
+        pool.allowances.tell(move |id| {
+            if let Some(pool) = told.upgrade() {
+                pool.show_free(id);
+            }
+        });
         let rows = pool.store.list_serving_accounts().await?;
         pool.exceptions.adopt(pool.store.list_limits(pool.clock.now()).await?);
         pool.adopt(rows);
+        pool.allowances.catch_up().await;
         tasks.spawn("accounts", |stop| pool.clone().keep_fresh(stop));
         Ok(pool)
     }
@@ -221,6 +236,7 @@ impl Pool {
         let mut accounts = self.write();
         for (_, gone) in known.iter().filter(|(id, _)| !ids.contains(id.as_str())) {
             changed.insert(gone.owner);
+            self.allowances.forget(&gone.id);
             let pool_id = gone.pool_id();
             if let Some(slot) = accounts.index.find(&pool_id) {
                 accounts.serving.remove(&slot);
@@ -233,7 +249,9 @@ impl Pool {
             }
             changed.insert(account.owner);
             let slot = accounts.index.put(account.for_selection(self.quotas.reference()));
+            self.allowances.adopt(&account);
             self.apply_rest(&mut accounts.index, slot, &account);
+            self.allowances.show(&accounts.index, slot, &account.id);
             accounts.serving.insert(slot, account);
         }
         changed
@@ -271,11 +289,22 @@ impl Pool {
             let Some(choice) = accounts.index.select(&request, &mut rand::random::<u64>, now) else { break };
             let Some(account) = accounts.serving.get(&choice.slot) else { break };
             if accounts.index.begin(choice.slot) {
+                let held = self.allowances.hold(&account.id, choice.upstream_model, &wanted.estimate);
+                self.allowances.show(&accounts.index, choice.slot, &account.id);
+                let Some(hold) = held else {
+                    accounts.index.end(choice.slot);
+                    continue;
+                };
                 return Ok(Picked {
                     account: account.clone(),
                     upstream_model: choice.upstream_model.to_owned(),
                     own: choice.own,
-                    lease: Lease { pool: self.clone(), slot: choice.slot, probes: Vec::new() },
+                    lease: Lease {
+                        pool: self.clone(),
+                        slot: choice.slot,
+                        probes: Vec::new(),
+                        hold: Some(hold),
+                    },
                 });
             }
         }
@@ -290,8 +319,26 @@ impl Pool {
         self.apply_rest(&mut accounts.index, slot, &account);
     }
 
+    /// Shows selection what is free of an account; one model with nothing left rests.
+    fn show_free(&self, id: &AccountId) {
+        {
+            let accounts = self.read();
+            let Some(slot) = accounts.index.find(&PoolId::new(id.0.clone())) else { return };
+            self.allowances.show(&accounts.index, slot, id);
+        }
+        if !self.allowances.spent_models(id).is_empty() {
+            self.rest(id);
+        }
+    }
+
     fn apply_rest(&self, index: &mut Index, slot: Slot, account: &Serving) {
-        let rest = self.health.rest_of(account);
+        let mut rest = self.health.rest_of(account);
+        for (model, until) in self.allowances.spent_models(&account.id) {
+            match rest.models.iter_mut().find(|(known, _)| *known == model) {
+                Some((_, known)) => *known = until.max(*known),
+                None => rest.models.push((model, until)),
+            }
+        }
         index.set_rest(slot, rest.account, rest.models);
     }
 

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::accounts::Serving;
 use super::admission::Limited;
+use super::allowances::Hold;
 use super::ledger::{Dues, Place, Used};
 use super::pool::{Lease, Picked};
 use super::quotas::Reservation;
@@ -67,6 +68,8 @@ struct Open {
     reservation: Option<Reservation>,
     limited: Option<Limited>,
     lease: Option<Lease>,
+    /// Of the account's allowance; settled when the tokens are counted.
+    hold: Option<Hold>,
     served: Option<Served>,
     attempts: i32,
     ttft: Option<Duration>,
@@ -88,6 +91,7 @@ impl Settlement {
             reservation: None,
             limited: None,
             lease: None,
+            hold: None,
             served: None,
             attempts: 0,
             ttft: None,
@@ -151,7 +155,7 @@ impl Settlement {
     fn settle(&mut self, end: End, observed: Observed, recorded: oneshot::Sender<()>) {
         let Some(mut open) = self.open.take() else { return };
         open.tell_health(end);
-        open.lease = None;
+        open.hold = open.lease.take().and_then(|mut lease| lease.hold.take());
         if let Some(usage) = observed.usage {
             return open.record(end, Tokens { usage, estimated: false }, recorded);
         }
@@ -227,6 +231,9 @@ impl Open {
         let money = self.served.as_ref().and_then(|served| cost(&served.upstream_model, &tokens.usage));
         let total = signed(tokens.usage.input_tokens + tokens.usage.output_tokens);
         let real = self.real_cost(total, money);
+        if let Some(hold) = self.hold.take().filter(|_| total > 0 || end.outcome == Outcome::Ok) {
+            hold.settle(&Cost { requests: 1, tokens: total, micro_usd: money }, real);
+        }
         let charge = self.reservation.take().map(|reservation| reservation.charge(real));
         let limits = self.limited.take().map(|limited| Used {
             id: limited.id,

@@ -22,6 +22,8 @@ use crate::tasks::Tasks;
 const POLL_EVERY: Duration = Duration::from_millis(250);
 /// How long a change may take to reach the disk before its author is told that it failed.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
+/// How long the end waits for a last change.
+const LINGER: Duration = Duration::from_millis(100);
 const PURGE_EVERY: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
@@ -206,6 +208,10 @@ async fn write_changes(shared: Arc<Shared>, progress: watch::Sender<u64>, stop: 
         };
         write_batch(&shared, &progress).await;
         if stopping {
+            // Other tasks that end now may still have something to say.
+            while tokio::time::timeout(LINGER, shared.wake.notified()).await.is_ok() {
+                write_batch(&shared, &progress).await;
+            }
             return;
         }
     }

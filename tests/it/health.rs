@@ -28,7 +28,7 @@ type Answer = (u16, Vec<(&'static str, String)>, Value);
 
 /// A provider that answers each model as it was told, and counts.
 #[derive(Default)]
-struct Script {
+pub(crate) struct Script {
     answers: Mutex<HashMap<String, Answer>>,
     calls: Mutex<HashMap<String, usize>>,
     /// Held while an answer must not come yet.
@@ -36,17 +36,17 @@ struct Script {
 }
 
 impl Script {
-    fn set(&self, model: &str, status: u16, headers: &[(&'static str, &str)], body: Value) {
+    pub(crate) fn set(&self, model: &str, status: u16, headers: &[(&'static str, &str)], body: Value) {
         let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         self.answers.lock().unwrap().insert(model.to_owned(), (status, headers, body));
     }
 
-    fn heal(&self, model: &str) {
+    pub(crate) fn heal(&self, model: &str) {
         self.answers.lock().unwrap().remove(model);
     }
 
     /// Calls of a model so far; `model` alone or `credential/model`.
-    fn calls(&self, model: &str) -> usize {
+    pub(crate) fn calls(&self, model: &str) -> usize {
         self.calls.lock().unwrap().get(model).copied().unwrap_or(0)
     }
 }
@@ -79,16 +79,16 @@ async fn answer(
     response
 }
 
-struct Scene {
-    server: Server,
-    script: Arc<Script>,
+pub(crate) struct Scene {
+    pub(crate) server: Server,
+    pub(crate) script: Arc<Script>,
     provider: SocketAddr,
     access: String,
-    key: String,
-    account: String,
+    pub(crate) key: String,
+    pub(crate) account: String,
 }
 
-async fn scene(harness: &Harness, members: Value) -> Scene {
+pub(crate) async fn scene(harness: &Harness, members: Value) -> Scene {
     let script = Arc::new(Script::default());
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let provider = listener.local_addr().unwrap();
@@ -104,7 +104,7 @@ async fn scene(harness: &Harness, members: Value) -> Scene {
 }
 
 impl Scene {
-    async fn chat(&self, model: &str) -> (u16, Value) {
+    pub(crate) async fn chat(&self, model: &str) -> (u16, Value) {
         chat(&self.server, &self.key, model).await
     }
 
@@ -119,7 +119,7 @@ impl Scene {
     }
 }
 
-async fn chat(server: &Server, key: &str, model: &str) -> (u16, Value) {
+pub(crate) async fn chat(server: &Server, key: &str, model: &str) -> (u16, Value) {
     let question = json!({"model": model, "messages": [{"role": "user", "content": "one two three"}]});
     server.post("/v1/chat/completions", key, question).await
 }
