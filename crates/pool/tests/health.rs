@@ -90,7 +90,7 @@ fn a_rest_keeps_the_longer_end_and_its_beginning() {
 fn failures_in_a_row_or_too_often_open_it() {
     let fuse = Fuse::default();
     let mut tally = Tally::default();
-    let mut fail = |tally: &mut Tally, now| tally.failed(&fuse, Moment(now));
+    let fail = |tally: &mut Tally, now| tally.failed(&fuse, Moment(now));
     assert_eq!((0..5).map(|now| fail(&mut tally, now)).filter(|opens| *opens).count(), 1, "five in a row");
     // Every second call fails: never five in a row, but half of twenty.
     let mut tally = Tally::default();

@@ -34,7 +34,7 @@ impl Allowances {
     pub(in crate::gateway) fn start(
         reference: Reference,
         clock: Clock,
-        state: State,
+        state: &State,
         tasks: &Tasks,
     ) -> Arc<Self> {
         let allowances = Arc::new(Self {
@@ -104,7 +104,7 @@ impl Allowances {
         let Some(gauge) = self.known(id) else { return Ok(true) };
         let (owed, told) = {
             let mut gauge = lock(&gauge);
-            let told = reports.then(|| std::mem::take(&mut gauge.reports_changed)).unwrap_or(false);
+            let told = reports && std::mem::take(&mut gauge.reports_changed);
             (std::mem::take(&mut gauge.pending), told)
         };
         if told {

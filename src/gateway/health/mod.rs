@@ -209,7 +209,7 @@ impl Health {
 
     /// A call went well to its end.
     pub(super) fn worked(&self, id: &AccountId, model: &str) {
-        if !self.read().get(id).is_some_and(|held| !held.tallies.is_empty()) {
+        if self.read().get(id).is_none_or(|held| held.tallies.is_empty()) {
             return;
         }
         let now = self.now();

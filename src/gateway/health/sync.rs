@@ -27,7 +27,7 @@ impl Health {
     pub(in crate::gateway) async fn start(
         rules: Rules,
         clock: Clock,
-        state: State,
+        state: &State,
         tasks: &Tasks,
     ) -> Arc<Self> {
         let health = Arc::new(Self {
