@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 macro_rules! int_id {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident: $number:ty) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
         #[serde(transparent)]
         #[sqlx(transparent)]
-        pub struct $name(pub i32);
+        pub struct $name(pub $number);
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -20,11 +20,15 @@ macro_rules! int_id {
 
 int_id!(
     /// Names a person; AntiHub's integer id.
-    UserId
+    UserId: i32
 );
 int_id!(
     /// Names an API key; safe to show, useless for calling.
-    KeyId
+    KeyId: i32
+);
+int_id!(
+    /// Names an invite; not its code.
+    InviteId: i64
 );
 
 /// Names an upstream account: 32 hex digits, `cookie_id` on the wire.

@@ -8,6 +8,22 @@ use crate::config::UpstreamConfig;
 /// OpenAI's own address, the prefix before `/chat/completions`.
 pub const OPENAI: &str = "https://api.openai.com/v1";
 
+/// Anthropic's own address, the prefix before `/v1/messages`.
+pub const ANTHROPIC: &str = "https://api.anthropic.com";
+
+/// Google's own address of Gemini, the prefix before `/v1beta/`.
+pub const GEMINI: &str = "https://generativelanguage.googleapis.com";
+
+/// The public address of a provider that this version serves.
+pub fn public_address(provider: &str) -> Option<&'static str> {
+    match provider {
+        "openai" => Some(OPENAI),
+        "anthropic" => Some(ANTHROPIC),
+        "gemini" => Some(GEMINI),
+        _ => None,
+    }
+}
+
 /// Services that run models for the public under their own name. A leading dot stands for any host below.
 const WELL_KNOWN: &[&str] = &[
     "api.openai.com",

@@ -171,8 +171,8 @@ impl Wanted {
     }
 
     fn check(&self, body: &mut Object) {
-        if !self.provider.is_empty() && self.provider != "openai" {
-            body.reject("provider", "Value error, this version serves accounts of provider 'openai'");
+        if !self.provider.is_empty() && providers::public_address(&self.provider).is_none() {
+            body.reject("provider", "Value error, expected 'openai', 'anthropic' or 'gemini'");
         }
         if body.any("proxy").is_some() {
             body.reject("proxy", "Value error, this version has no outbound proxies");
@@ -180,8 +180,11 @@ impl Wanted {
         if let Some(Err(error)) = self.base_url.as_deref().map(providers::parse_base_url) {
             body.reject("base_url", format!("Value error, {error}"));
         }
-        if !self.credential.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
-            body.reject("credential", "Value error, a key has no spaces, line ends or non-ASCII characters");
+        if !self.credential.expose_secret().bytes().all(|byte| byte.is_ascii_graphic() || byte == b'\n') {
+            body.reject(
+                "credential",
+                "Value error, a key has no spaces or non-ASCII characters; several stand one a line",
+            );
         }
         let has_nul = |text: &str| text.contains('\0');
         if self.aliases.iter().any(|(public, upstream)| has_nul(public) || has_nul(upstream)) {
@@ -198,7 +201,12 @@ impl Wanted {
 
     fn into_row(self, app: &App, owner: UserId) -> Result<AccountRow> {
         let now = app.clock.now();
-        let url = providers::parse_base_url(self.base_url.as_deref().unwrap_or(providers::OPENAI));
+        let url = providers::parse_base_url(
+            self.base_url
+                .as_deref()
+                .or(providers::public_address(&self.provider))
+                .unwrap_or(providers::OPENAI),
+        );
         let url = url.map_err(ApiError::internal)?;
         if self.is_shared {
             check_shareable(app, &url)?;
@@ -367,7 +375,9 @@ async fn set_type(
     let id = AccountId(id);
     let row = app.store.find_account(member.user.id, &id).await?.ok_or_else(gone)?;
     if shared == 1 {
-        let url = providers::parse_base_url(row.base_url.as_deref().unwrap_or(providers::OPENAI));
+        let url = providers::parse_base_url(
+            row.base_url.as_deref().or(providers::public_address(&row.provider)).unwrap_or(providers::OPENAI),
+        );
         check_shareable(&app, &url.map_err(ApiError::internal)?)?;
     }
     let found = app.store.set_account_shared(member.user.id, &id, shared == 1, app.clock.now()).await?;

@@ -4,21 +4,28 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::input::{Body, MemberOptionalBody, QueryMap, query_missing};
+use super::second_factor;
 use crate::app::App;
 use crate::auth::extract::{Client, Member};
-use crate::auth::sessions;
+use crate::auth::sessions::{self, Entered};
 use crate::clock::Timestamp;
-use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::error::{ApiError, ERROR_CODE, ErrorBody, Result, ValidationBody};
 use crate::ids::UserId;
-use crate::messages::Text;
+use crate::messages::{Text, say};
 use crate::state::Invalidation;
 use crate::store::users::{User, UserChanges};
+
+/// AntiHub takes 100 characters; new passwords may have 128.
+const LONGEST_PASSWORD: usize = crate::auth::passwords::LONGEST;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -68,7 +75,7 @@ impl From<&User> for UserView {
 
 /// A pair of tokens.
 #[derive(Debug, Serialize, ToSchema)]
-struct TokenAnswer {
+pub(super) struct TokenAnswer {
     access_token: String,
     refresh_token: String,
     #[schema(example = "bearer")]
@@ -80,13 +87,37 @@ struct TokenAnswer {
 }
 
 impl TokenAnswer {
-    fn new(app: &App, pair: sessions::Pair, user: Option<&User>) -> Self {
+    pub(super) fn new(app: &App, pair: sessions::Pair, user: Option<&User>) -> Self {
         Self {
             access_token: pair.access,
             refresh_token: pair.refresh,
             token_type: "bearer",
             expires_in: app.tokens.access_life().as_secs(),
             user: user.map(UserView::from),
+        }
+    }
+}
+
+/// What a sign-in answers: tokens, or with 401 and the code `totp_required` a challenge to be shown with the second factor.
+pub(super) type SignInAnswer = TokenAnswer;
+
+#[derive(Debug, Serialize)]
+struct Challenge {
+    detail: Text,
+    totp_challenge: String,
+}
+
+/// The answer to who has proven who they are, or half of it.
+pub(super) fn signed_in(app: &App, entered: Entered, status: StatusCode) -> Response {
+    match entered {
+        Entered::Session(pair, user) => {
+            (status, Json(TokenAnswer::new(app, pair, Some(&user)))).into_response()
+        }
+        Entered::SecondFactor(challenge) => {
+            let code = [(ERROR_CODE, HeaderValue::from_static("totp_required"))];
+            let totp_challenge = challenge.expose_secret().to_owned();
+            let body = Challenge { detail: say("totp_required"), totp_challenge };
+            (StatusCode::UNAUTHORIZED, code, Json(body)).into_response()
         }
     }
 }
@@ -99,22 +130,22 @@ struct Login {
     username: String,
     #[schema(min_length = 6, max_length = 100, format = Password)]
     password: String,
+    /// For who has a second factor; without it the answer is 401 with a challenge.
+    totp_code: Option<String>,
+    recovery_code: Option<String>,
 }
 
 /// Sign in with a name and a password.
 #[utoipa::path(post, path = "/api/auth/login", tag = "auth", request_body = Login, responses(
     (status = 200, body = TokenAnswer), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
     (status = 422, body = ValidationBody), (status = 429, body = ErrorBody, description = "Too many failures; see Retry-After")))]
-async fn login(
-    State(app): State<Arc<App>>,
-    client: Client,
-    Body(mut body): Body,
-) -> Result<Json<TokenAnswer>> {
+async fn login(State(app): State<Arc<App>>, client: Client, Body(mut body): Body) -> Result<Response> {
     let username = body.text("username", 3, 50);
-    let password = body.secret("password", 6, 100);
+    let password = body.secret("password", 6, LONGEST_PASSWORD);
+    let proof = second_factor::proof(&mut body, "totp_code", "recovery_code");
     body.finish()?;
-    let (pair, user) = sessions::sign_in(&app, &username, &password, &client).await?;
-    Ok(Json(TokenAnswer::new(&app, pair, Some(&user))))
+    let entered = sessions::sign_in(&app, &username, &password, proof.as_ref(), &client).await?;
+    Ok(signed_in(&app, entered, StatusCode::OK))
 }
 
 /// What to refresh with.

@@ -158,7 +158,7 @@ async fn set_user_limits(
     Segment(id): Segment,
     MemberBody(member, body): MemberBody,
 ) -> Result<Json<Done>> {
-    Admin::of(member)?;
+    Admin::of(&app, member)?;
     set(&app, person(&app, &id).await?, body).await
 }
 

@@ -7,8 +7,12 @@ pub mod accounts;
 pub mod auth;
 pub mod health;
 pub mod input;
+pub mod invites;
 pub mod keys;
 pub mod limits;
+pub mod registration;
+pub mod second_factor;
+pub mod sessions;
 pub mod usage;
 
 use std::sync::Arc;
@@ -21,6 +25,10 @@ use crate::app::App;
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(auth::routes())
+        .merge(registration::routes())
+        .merge(second_factor::routes())
+        .merge(sessions::routes())
+        .merge(invites::routes())
         .merge(keys::routes())
         .merge(accounts::routes())
         .merge(account_health::routes())

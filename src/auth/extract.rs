@@ -1,5 +1,6 @@
 //! What a handler asks for to know who calls: `Member` and `Admin` under `/api`, `Caller` on the model endpoints.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -7,13 +8,16 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header::{AUTHORIZATION, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
+use millpond_wire::Dialect;
 use sha2::{Digest as _, Sha256};
+use url::form_urlencoded;
 
 use super::callers::KeyProblem;
 use super::keys::{ApiKey, KeyRefusal, PREFIX};
 use super::tokens::Claims;
 use crate::app::App;
-use crate::error::{ApiError, Result};
+use crate::error::{ApiError, Result, dialect_of};
+use crate::messages::say;
 use crate::store::users::{Role, User};
 
 /// A signed-in person: an access token, never a key.
@@ -43,6 +47,16 @@ pub struct Client {
 }
 
 impl Client {
+    /// A client at an address, for what does not come over HTTP.
+    pub fn at(address: IpAddr, agent: &str) -> Self {
+        Self { address, agent: agent.to_owned() }
+    }
+
+    /// What the client calls itself, for people to recognise it by.
+    pub fn agent(&self) -> &str {
+        &self.agent
+    }
+
     /// Tells one client from another without keeping what it sent.
     pub fn fingerprint(&self) -> String {
         hex::encode(Sha256::digest(format!("{}\n{}", self.address, self.agent)))
@@ -89,11 +103,16 @@ impl FromRequestParts<Arc<App>> for Member {
 }
 
 impl Admin {
-    /// The member as an administrator, if they are one.
-    pub fn of(member: Member) -> Result<Self> {
+    /// The member as an administrator, if they are one and have the second factor that the policy asks for.
+    pub fn of(app: &App, member: Member) -> Result<Self> {
         match member.user.role() {
+            Role::Admin if app.config.people.admins_need_totp && !member.user.has_totp => {
+                Err(ApiError::forbidden("totp_needed", say("totp_needed")))
+            }
             Role::Admin => Ok(Self(member)),
-            Role::Member | Role::Auditor => Err(ApiError::forbidden("permission_denied", "权限不足")),
+            Role::Member | Role::Auditor => {
+                Err(ApiError::forbidden("permission_denied", say("permission_denied")))
+            }
         }
     }
 }
@@ -102,7 +121,7 @@ impl FromRequestParts<Arc<App>> for Admin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
-        Self::of(Member::from_request_parts(parts, app).await?)
+        Self::of(app, Member::from_request_parts(parts, app).await?)
     }
 }
 
@@ -110,6 +129,12 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        // The contract: a header of the dialect's own decides alone, and is a key whatever it looks like.
+        if let Some(key) = key_of_dialect(parts) {
+            let (user, key) = app.callers.by_key(&key).await?.map_err(refuse_key)?;
+            tracing::Span::current().record("key", key.id.0);
+            return may_call(Self { user, key: Some(key) });
+        }
         let Credentials::Bearer(token) = credentials(&parts.headers) else {
             let message = "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'.";
             return Err(ApiError::unauthorized("missing_api_key", message));
@@ -122,14 +147,34 @@ impl FromRequestParts<Arc<App>> for Caller {
             let (user, _) = app.callers.by_access_token(token).await.map_err(refuse_access_token)?;
             Self { user, key: None }
         };
-        tracing::Span::current().record("user", caller.user.id.0);
-        if caller.user.is_silenced {
-            return Err(ApiError::forbidden(
-                "account_silenced",
-                "This account may not call models at present.",
-            ));
-        }
-        Ok(caller)
+        may_call(caller)
+    }
+}
+
+fn may_call(caller: Caller) -> Result<Caller> {
+    tracing::Span::current().record("user", caller.user.id.0);
+    if caller.user.is_silenced {
+        return Err(ApiError::forbidden("account_silenced", "This account may not call models at present."));
+    }
+    Ok(caller)
+}
+
+/// A key where only one dialect has it: `x-api-key` for Anthropic's, `x-goog-api-key` and `?key=` for Google's. The query
+/// counts only where no header holds anything.
+fn key_of_dialect(parts: &Parts) -> Option<Cow<'_, str>> {
+    let header = |name: &str| {
+        let text = parts.headers.get(name)?.to_str().ok()?.trim();
+        (!text.is_empty()).then_some(Cow::Borrowed(text))
+    };
+    match dialect_of(parts.uri.path())? {
+        Dialect::OpenAi => None,
+        Dialect::Anthropic => header("x-api-key"),
+        Dialect::Gemini => header("x-goog-api-key").or_else(|| {
+            let absent = matches!(credentials(&parts.headers), Credentials::Absent);
+            let query = parts.uri.query().filter(|_| absent)?;
+            let key = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "key")?.1;
+            (!key.is_empty()).then_some(key)
+        }),
     }
 }
 

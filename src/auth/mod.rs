@@ -5,7 +5,10 @@
 pub mod callers;
 pub mod extract;
 pub mod keys;
+pub mod one_time;
 pub mod passwords;
+pub mod registration;
+pub mod second_factor;
 pub mod sessions;
 pub mod tokens;
 pub mod vault;

@@ -9,17 +9,22 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::extract::{Client, Member};
+use super::one_time::{self, Door};
 use super::passwords;
+use super::second_factor::{self, Proof};
 use super::tokens::{Claims, TokenError, TokenKind, TokenPair};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::{ApiError, Result};
+use crate::messages::say;
 use crate::state::sessions::{NewRefresh, RefreshRecord, Rotation, UsedRefresh, naive_utc};
 use crate::state::{Invalidation, throttle::Subject};
-use crate::store::users::User;
+use crate::store::users::{Role, User};
 
 /// Within this time the same client gets the same answer again: two tabs that refresh at once.
 const GRACE: Duration = Duration::from_secs(10);
+/// Characters kept of what a client calls itself.
+const LONGEST_AGENT: usize = 200;
 
 /// What a successful sign-in or refresh hands out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,20 +39,29 @@ impl From<TokenPair> for Pair {
     }
 }
 
-/// Signs in with a password.
+/// What came of proving who one is.
+#[derive(Debug)]
+pub enum Entered {
+    Session(Pair, Box<User>),
+    /// The second factor is still to be shown, together with this challenge.
+    SecondFactor(SecretString),
+}
+
+/// Signs in with a password, and with the second factor where the person has one.
 pub async fn sign_in(
     app: &App,
     username: &str,
     password: &SecretString,
+    proof: Option<&Proof>,
     client: &Client,
-) -> Result<(Pair, User)> {
+) -> Result<Entered> {
     let now = app.clock.now();
     let address = client.address.to_string();
-    let subjects = [Subject::Account(username), Subject::Address(&address)];
-    for subject in subjects {
-        let wait = app.state.login_delay(subject, now).await?;
+    let (account, address) = (Subject::Account(username), Subject::Address(&address));
+    for subject in [address, account] {
+        let wait = app.state.login_attempt(subject, now).await?;
         if !wait.is_zero() {
-            return Err(ApiError::too_many("too_many_logins", "登录尝试过于频繁，请稍后再试", wait));
+            return Err(ApiError::too_many("too_many_logins", say("too_many_logins"), wait));
         }
     }
     let user = app.store.find_user_by_name(username).await?;
@@ -55,19 +69,83 @@ pub async fn sign_in(
     let matches = app.passwords.verify(password, hash).await?;
     let user = match user {
         Some(user) if matches => user,
-        other => {
-            for subject in subjects {
-                app.state.login_failed(subject, now).await?;
-            }
-            return Err(refuse_sign_in(other.as_ref()));
-        }
+        other => return Err(refuse_sign_in(other.as_ref())),
     };
-    app.state.login_succeeded(Subject::Account(username)).await?;
+    app.state.login_succeeded(account).await?;
+    app.state.forget_attempt(address).await?;
+    if user.is_active {
+        strengthen(app, &user, password).await;
+    }
+    enter(app, user, proof, client).await
+}
+
+/// Lets a person in whose identity is proven but for the second factor: by password, or by a sign-in provider.
+pub async fn enter(app: &App, user: User, proof: Option<&Proof>, client: &Client) -> Result<Entered> {
+    may_enter(app, &user)?;
+    if user.has_totp {
+        let Some(proof) = proof else {
+            let challenge = one_time::give(app, Door::SecondFactor, &user.id.to_string()).await?;
+            return Ok(Entered::SecondFactor(challenge));
+        };
+        second_factor::verify(app, &user, proof).await?;
+    }
+    enter_proven(app, user, client).await
+}
+
+/// Lets a person in who has shown everything.
+pub async fn enter_proven(app: &App, user: User, client: &Client) -> Result<Entered> {
+    may_enter(app, &user)?;
+    let (pair, user) = begin(app, user, client).await?;
+    Ok(Entered::Session(pair, Box::new(user)))
+}
+
+/// Administrators may always: they are who can change the policy.
+fn may_enter(app: &App, user: &User) -> Result<()> {
     if !user.is_active {
         return Err(ApiError::forbidden("account_disabled", "账号已被禁用"));
     }
-    strengthen(app, &user, password).await;
-    begin(app, user).await
+    if user.role() == Role::Member && !app.config.policy.of(user.trust_level).may_sign_in {
+        return Err(ApiError::forbidden("trust_level_too_low", say("trust_level_too_low")));
+    }
+    Ok(())
+}
+
+/// Sets a person's password and ends all their sessions.
+pub async fn replace_password(app: &App, user: &User, password: &SecretString) -> Result<()> {
+    let hash = app.passwords.hash(password).await?;
+    app.store.set_password(user.id, &hash, app.clock.now()).await?;
+    app.state.end_all_sessions(user.id).await?;
+    app.state.publish(Invalidation::User(user.id)).await;
+    Ok(())
+}
+
+/// Changes a member's own password. All sessions end but this one, which goes on with new tokens.
+pub async fn change_password(
+    app: &App,
+    member: &Member,
+    current: Option<&SecretString>,
+    new: &SecretString,
+    client: &Client,
+) -> Result<Pair> {
+    let user = &member.user;
+    if let Some(hash) = user.password_hash.as_deref() {
+        let subject = Subject::Account(&user.username);
+        let wait = app.state.login_attempt(subject, app.clock.now()).await?;
+        if !wait.is_zero() {
+            return Err(ApiError::too_many("too_many_logins", say("too_many_logins"), wait));
+        }
+        let nothing = SecretString::default();
+        if !app.passwords.verify(current.unwrap_or(&nothing), Some(hash)).await? {
+            return Err(ApiError::bad_request("wrong_password", say("wrong_password")));
+        }
+        app.state.login_succeeded(subject).await?;
+    }
+    passwords::check(new, &user.username).await?;
+    replace_password(app, user, new).await?;
+    let gone = || ApiError::not_found(say("no_such_user"));
+    let user = app.store.find_user(user.id).await?.ok_or_else(gone)?;
+    let sid = member.claims.sid.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
+    issue(app, &user, &sid, client).await
 }
 
 /// The contract tells a person without a password which way to take.
@@ -93,23 +171,32 @@ async fn strengthen(app: &App, user: &User, password: &SecretString) {
 }
 
 /// Begins a session for a person whose identity is proven.
-pub async fn begin(app: &App, mut user: User) -> Result<(Pair, User)> {
+pub async fn begin(app: &App, mut user: User, client: &Client) -> Result<(Pair, User)> {
     let now = app.clock.now();
     app.store.touch_login(user.id, now).await?;
     user.last_login_at = Some(now);
-    let sid = Uuid::new_v4().to_string();
-    let pair = app.tokens.issue(&user, &sid, now).map_err(ApiError::internal)?;
-    let record = record(&user, &sid, now);
-    app.state.begin_session(&new_refresh(app, &pair, &record, &sid)).await?;
-    Ok((pair.into(), user))
+    let pair = issue(app, &user, &Uuid::new_v4().to_string(), client).await?;
+    Ok((pair, user))
 }
 
-fn record(user: &User, sid: &str, now: Timestamp) -> RefreshRecord {
+/// The first tokens of a session.
+async fn issue(app: &App, user: &User, sid: &str, client: &Client) -> Result<Pair> {
+    let now = app.clock.now();
+    let pair = app.tokens.issue(user, sid, now).map_err(ApiError::internal)?;
+    let record = record(user, sid, now, now.to_string(), client);
+    app.state.begin_session(&new_refresh(app, &pair, &record, sid)).await?;
+    Ok(pair.into())
+}
+
+fn record(user: &User, sid: &str, now: Timestamp, began_at: String, client: &Client) -> RefreshRecord {
     RefreshRecord {
         user_id: user.id,
         username: user.username.clone(),
         created_at: naive_utc(now),
         sid: Some(sid.to_owned()),
+        began_at: Some(began_at),
+        address: Some(client.address.to_string()),
+        agent: Some(client.agent().chars().take(LONGEST_AGENT).collect()),
     }
 }
 
@@ -143,7 +230,9 @@ pub async fn refresh(app: &App, token: &str, client: &Client) -> Result<Pair> {
     let user = living_owner(app, &claims).await?;
     let sid = session_of(&claims);
     let pair = app.tokens.issue(&user, sid, now).map_err(ApiError::internal)?;
-    let record = record(&user, sid, now);
+    let old = app.state.refresh_record(&claims.jti).await?;
+    let began_at = old.and_then(|old| old.began_at).unwrap_or_else(|| now.to_string());
+    let record = record(&user, sid, now, began_at, client);
     let new = new_refresh(app, &pair, &record, sid);
     let answer = Pair { access: pair.access.clone(), refresh: pair.refresh.clone() };
     let text = serde_json::to_string(&answer).map_err(ApiError::internal)?;

@@ -6,9 +6,12 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use secrecy::ExposeSecret as _;
+
 use super::output::Output;
 use super::{Result, logging};
 use crate::app::App;
+use crate::auth::registration;
 use crate::clock::Clock;
 use crate::config::{Config, local_url};
 use crate::server;
@@ -28,7 +31,17 @@ pub(super) async fn run() -> Result {
         app.store.backend(),
         app.state.backend()
     ));
-    if !app.store.has_admin().await? {
+    if let Some(secret) = registration::setup_secret(&app).await.map_err(|error| error.code())? {
+        Output::say(
+            "There is nobody yet. Make the first administrator within a day, with this token that is good once:",
+        );
+        Output::say(&format!(
+            "  curl {}/api/auth/setup -H 'Content-Type: application/json' \\",
+            local_url(address)
+        ));
+        let body = r#"{"username": "admin", "password": "A PASSWORD", "token": "TOKEN"}"#;
+        Output::say(&format!("    -d '{}'", body.replace("TOKEN", secret.expose_secret())));
+    } else if !app.store.has_admin().await? {
         Output::say("There is no administrator yet. Make one in another terminal, in this directory:");
         Output::say("  millpond user create admin --admin --password-stdin");
     }

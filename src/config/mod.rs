@@ -3,7 +3,9 @@
 //! The names and defaults are AntiHub's (docs/CONFIGURATION.md lists them) plus Millpond's own. A wrong value is
 //! reported with the variable's name and never with the value of a secret; all problems are reported together.
 
+mod calls;
 mod parse;
+mod people;
 mod policy;
 mod rules;
 mod secrets;
@@ -14,7 +16,9 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+pub use calls::CallsConfig;
 pub use parse::{Network, Variables};
+pub use people::{PeopleConfig, Registration};
 pub use policy::{ContributionPolicy, LevelPolicy, Limits, Policy};
 pub use secrets::generate_encryption_key;
 
@@ -115,12 +119,14 @@ pub struct Config {
     pub encryption_key: SecretString,
     pub http: HttpConfig,
     pub upstream: UpstreamConfig,
+    pub calls: CallsConfig,
     pub linux_do: Option<OauthConfig>,
     pub github: Option<OauthConfig>,
     pub plugin: PluginConfig,
     /// What providers' errors mean.
     pub error_rules: millpond_pool::rules::Rules,
     pub policy: Policy,
+    pub people: PeopleConfig,
 }
 
 impl Config {
@@ -147,11 +153,13 @@ impl Config {
         let redis_url = reader.redis_url();
         let http = reader.http();
         let upstream = reader.upstream();
+        let calls = reader.calls();
         let linux_do = reader.linux_do();
         let github = reader.github();
         let plugin = reader.plugin();
         let error_rules = rules::read(reader);
         let policy = reader.policy();
+        let people = reader.people();
         let tokens = reader.token_lives();
         // Secrets come last: they may write to the data directory, which a wrong configuration must not do.
         let secrets = if app_env == Some(AppEnv::Production) || !reader.problems.is_empty() {
@@ -176,11 +184,13 @@ impl Config {
             encryption_key: secrets.encryption,
             http: http?,
             upstream: upstream?,
+            calls: calls?,
             linux_do,
             github,
             plugin: plugin?,
             error_rules: error_rules?,
             policy: policy?,
+            people: people?,
         })
     }
 

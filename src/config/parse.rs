@@ -117,7 +117,7 @@ impl<'a> Reader<'a> {
         self.number(name, default, 1, 86_400).map(Duration::from_secs)
     }
 
-    fn list(&self, name: &str) -> Vec<String> {
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
         let text = self.variables.get(name).unwrap_or("");
         text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(ToOwned::to_owned).collect()
     }

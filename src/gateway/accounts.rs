@@ -4,16 +4,20 @@
 //! with a line in the log; it must never be called in another way than its owner asked for.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use axum::http::{HeaderValue, Uri};
+use axum::http::Uri;
+use axum::http::uri::InvalidUri;
 use millpond_pool::account::{Account, AccountId as PoolId, MemberId, Provider, Share};
 use millpond_pool::group::Group;
-use millpond_pool::pattern::Pattern;
+use millpond_pool::pattern::{Pattern, glob_matches};
 use millpond_pool::units::{LimitUnit, Reference, Units, Window};
+use millpond_wire::{Dialect, Endpoint};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 
+use super::credentials::Credentials;
+use super::proxy::{NoProxy, Proxy};
 use crate::auth::vault::{Undecryptable, Vault};
 use crate::clock::Timestamp;
 use crate::config::{Policy, UpstreamConfig};
@@ -26,18 +30,18 @@ use crate::store::accounts::AccountRow;
 pub(super) enum Unusable {
     #[error(transparent)]
     Credential(#[from] Undecryptable),
-    #[error("the credential can't stand in a header")]
+    #[error("there is no credential, or one can't stand in a header")]
     CredentialBytes,
     #[error(transparent)]
     BaseUrl(#[from] BaseUrlError),
     #[error("the address is no URI: {0}")]
-    Uri(#[from] axum::http::uri::InvalidUri),
+    Uri(#[from] InvalidUri),
     #[error("a list is not readable: {0}")]
     Json(#[from] serde_json::Error),
     #[error("this version has no accounts of provider {0:?}")]
     Provider(String),
-    #[error("this version has no outbound proxies")]
-    Proxy,
+    #[error(transparent)]
+    Proxy(#[from] NoProxy),
 }
 
 /// How much of some models an account gives in a window.
@@ -55,12 +59,15 @@ pub(super) struct Serving {
     pub(super) owner: UserId,
     /// Whether others may use it: its owner shares it, and it points where shared accounts may.
     pub(super) shared: bool,
-    pub(super) chat_url: Uri,
+    pub(super) provider: Provider,
+    /// What stands before the paths of the provider's API.
+    prefix: String,
+    /// The address of most calls, ready to use.
+    usual_url: Uri,
     pub(super) models_url: Uri,
-    /// The credential as it is sent. Marked sensitive, so that nothing prints it.
-    pub(super) authorization: HeaderValue,
-    /// Tells one credential from another without telling what it is.
-    pub(super) fingerprint: String,
+    pub(super) credentials: Credentials,
+    /// Where to go through, by the text that it was read from.
+    pub(super) proxy: Option<(String, Arc<Proxy>)>,
     /// Public names that it serves; `None` is whatever the provider has.
     pub(super) models: Option<Vec<String>>,
     pub(super) aliases: BTreeMap<String, String>,
@@ -84,24 +91,26 @@ impl Loader {
     }
 
     pub(super) fn load(&self, row: AccountRow) -> Result<Serving, Unusable> {
-        if row.provider != "openai" {
-            return Err(Unusable::Provider(row.provider));
-        }
-        if row.proxy.is_some() {
-            return Err(Unusable::Proxy);
-        }
-        let base = providers::parse_base_url(row.base_url.as_deref().unwrap_or(providers::OPENAI))?;
+        let provider = provider(&row.provider).ok_or_else(|| Unusable::Provider(row.provider.clone()))?;
+        let public = providers::public_address(&row.provider).unwrap_or(providers::OPENAI);
+        let base = providers::parse_base_url(row.base_url.as_deref().unwrap_or(public))?;
         let prefix = base.as_str().trim_end_matches('/');
         let credential = self.vault.decrypt(&row.credential)?;
-        let mut authorization = HeaderValue::from_str(&format!("Bearer {}", credential.expose_secret()))
-            .map_err(|_| Unusable::CredentialBytes)?;
-        authorization.set_sensitive(true);
+        let credentials =
+            Credentials::parse(provider, credential.expose_secret()).ok_or(Unusable::CredentialBytes)?;
+        let (usual, models) = match provider {
+            Provider::OpenAi => ("/chat/completions", "/models"),
+            Provider::Anthropic => ("/v1/messages", "/v1/models?limit=1000"),
+            Provider::Gemini => ("/v1beta/models", "/v1beta/models?pageSize=1000"),
+        };
         Ok(Serving {
             shared: row.is_shared && providers::may_be_shared(&base, &self.config),
-            chat_url: format!("{prefix}/chat/completions").parse()?,
-            models_url: format!("{prefix}/models").parse()?,
-            authorization,
-            fingerprint: hex::encode(&Sha256::digest(credential.expose_secret())[..8]),
+            provider,
+            usual_url: format!("{prefix}{usual}").parse()?,
+            models_url: format!("{prefix}{models}").parse()?,
+            prefix: prefix.to_owned(),
+            credentials,
+            proxy: self.proxy(row.proxy.as_deref())?,
             models: read(row.models.as_deref())?,
             aliases: read(row.aliases.as_deref())?,
             allowances: read(row.allowances.as_deref())?,
@@ -116,6 +125,47 @@ impl Loader {
     }
 }
 
+impl Loader {
+    fn proxy(&self, encrypted: Option<&str>) -> Result<Option<(String, Arc<Proxy>)>, Unusable> {
+        let Some(encrypted) = encrypted else { return Ok(None) };
+        let text = self.vault.decrypt(encrypted)?.expose_secret().to_owned();
+        let proxy = Arc::new(Proxy::parse(&text)?);
+        Ok(Some((text, proxy)))
+    }
+}
+
+/// The provider that a column names.
+fn provider(name: &str) -> Option<Provider> {
+    match name {
+        "openai" => Some(Provider::OpenAi),
+        "anthropic" => Some(Provider::Anthropic),
+        "gemini" => Some(Provider::Gemini),
+        _ => None,
+    }
+}
+
+/// The provider whose accounts are called in a dialect. Translation would add others.
+pub(super) fn provider_of(dialect: Dialect) -> Provider {
+    match dialect {
+        Dialect::OpenAi => Provider::OpenAi,
+        Dialect::Anthropic => Provider::Anthropic,
+        Dialect::Gemini => Provider::Gemini,
+    }
+}
+
+/// A model's name as one segment of a path: nothing in it can lead elsewhere.
+fn segment(model: &str) -> String {
+    let mut text = String::with_capacity(model.len());
+    for byte in model.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}
+
 fn read<T: serde::de::DeserializeOwned + Default>(text: Option<&str>) -> serde_json::Result<T> {
     text.map_or_else(
         || Ok(T::default()),
@@ -124,6 +174,36 @@ fn read<T: serde::de::DeserializeOwned + Default>(text: Option<&str>) -> serde_j
 }
 
 impl Serving {
+    /// Where a call goes.
+    pub(super) fn url(
+        &self,
+        endpoint: Endpoint,
+        upstream_model: &str,
+        query: Option<&str>,
+    ) -> Result<Uri, InvalidUri> {
+        let prefix = &self.prefix;
+        let mark = if query.is_some() { "?" } else { "" };
+        let query = query.unwrap_or_default();
+        let action = match endpoint {
+            Endpoint::ChatCompletions => return Ok(self.usual_url.clone()),
+            Endpoint::Messages if query.is_empty() => return Ok(self.usual_url.clone()),
+            Endpoint::Messages => return format!("{prefix}/v1/messages{mark}{query}").parse(),
+            Endpoint::CountMessageTokens => {
+                return format!("{prefix}/v1/messages/count_tokens{mark}{query}").parse();
+            }
+            Endpoint::GenerateContent => "generateContent",
+            Endpoint::StreamGenerateContent => "streamGenerateContent",
+            Endpoint::CountContentTokens => "countTokens",
+        };
+        format!("{prefix}/v1beta/models/{}:{action}{mark}{query}", segment(upstream_model)).parse()
+    }
+
+    /// Whether the account serves a model of this public name.
+    pub(super) fn serves(&self, model: &str) -> bool {
+        let Some(models) = &self.models else { return true };
+        self.aliases.contains_key(model) || models.iter().any(|pattern| glob_matches(pattern, model))
+    }
+
     /// The same account as selection sees it.
     pub(super) fn for_selection(&self, reference: &Reference) -> Account {
         let share = |allowance: &Allowance| Share {
@@ -138,13 +218,8 @@ impl Serving {
             weight: u32::try_from(self.weight).unwrap_or(1).clamp(1, 1000),
             max_concurrency: self.max_concurrency.and_then(|limit| u32::try_from(limit).ok()),
             allowances: self.allowances.iter().map(share).collect(),
-            ..Account::new(self.pool_id(), member(self.owner), Provider::OpenAi)
+            ..Account::new(self.pool_id(), member(self.owner), self.provider)
         }
-    }
-
-    /// The credential, for taking it out of what a provider says.
-    pub(super) fn secret(&self) -> &str {
-        self.authorization.to_str().unwrap_or_default().trim_start_matches("Bearer ")
     }
 
     /// What its owner declares that it gives.

@@ -6,13 +6,15 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use millpond_pool::bucket::{LeaseId, Shortfall};
 use millpond_pool::group::Group;
-use millpond_pool::index::{Sources, Why};
+use millpond_pool::index::Sources;
 use millpond_pool::limits::{Ask, Limits, Refusal};
+use millpond_pool::pricing::Tokens;
 use millpond_pool::units::{Cost, MicroUsd, Moment};
-use millpond_wire::openai::ChatHead;
 use millpond_wire::tokens::upper_bound_tokens;
 
+use super::call::Asked;
 use super::pool::{Picked, Wanted};
+use super::queue::Missing;
 use super::settlement::Settlement;
 use crate::app::App;
 use crate::auth::extract::Caller;
@@ -48,10 +50,17 @@ pub(super) struct Limited {
 }
 
 /// The most that a call is expected to use.
-pub(super) fn estimate(head: &ChatHead<'_>, body_bytes: usize) -> Estimate {
-    let output = head.output_limit().unwrap_or(USUAL_OUTPUT).min(LONGEST_OUTPUT) * head.n;
-    let tokens = upper_bound_tokens(body_bytes).saturating_add(output);
-    Estimate { tokens: i64::try_from(tokens).unwrap_or(i64::MAX), micro_usd: None }
+pub(super) fn estimate(app: &App, asked: &Asked<'_>, body_bytes: usize) -> Estimate {
+    let price = app.gateway.prices.of(&asked.model);
+    if asked.endpoint.only_counts() {
+        return Estimate { tokens: 0, micro_usd: price.map(|_| MicroUsd(0)) };
+    }
+    let head = &asked.head;
+    let bound = head.output_limit().unwrap_or(USUAL_OUTPUT).min(LONGEST_OUTPUT);
+    let (input, output) = (upper_bound_tokens(body_bytes), bound.saturating_mul(head.answers()));
+    let micro_usd = price.map(|price| price.cost(&Tokens { input, output, ..Tokens::default() }));
+    let tokens = i64::try_from(input.saturating_add(output)).unwrap_or(i64::MAX);
+    Estimate { tokens, micro_usd }
 }
 
 /// How long what is set aside for a call lives if nobody settles it.
@@ -167,7 +176,8 @@ pub(super) async fn choose(
         (true, true) => Sources::SharedFirst,
         (true, false) => Sources::OwnFirst,
     };
-    let picked = gateway.pool.pick(wanted, order).map_err(|why| no_account(wanted.model, &why, now))?;
+    let picked = gateway.pool.acquire(wanted, order).await;
+    let picked = picked.map_err(|missing| no_account(app, wanted, &missing, now))?;
     if picked.own || settlement.has_reserved() {
         return Ok(picked);
     }
@@ -192,9 +202,28 @@ pub(super) fn unknown_model(model: &str) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "model_not_found", message).param("model")
 }
 
-fn no_account(model: &str, why: &Why, now: Moment) -> ApiError {
+/// The error for a model that only accounts of another provider serve.
+fn other_dialect(model: &str) -> ApiError {
+    let message = format!(
+        "The model `{model}` is served by accounts of another provider only; call it in that provider's own API."
+    );
+    ApiError::new(StatusCode::NOT_FOUND, "model_not_found", message).param("model")
+}
+
+fn no_account(app: &App, wanted: &Wanted<'_>, missing: &Missing, now: Moment) -> ApiError {
+    let why = match missing {
+        Missing::Nothing(why) => why,
+        Missing::QueueFull | Missing::WaitedInVain => {
+            let message = "Every account for this model is busy, and no place came free in time.";
+            return ApiError::too_many("no_free_account", message, Duration::from_secs(1));
+        }
+    };
     if why.tried + why.disabled + why.resting + why.full + why.usable == 0 {
-        return unknown_model(model);
+        return if app.gateway.pool.is_served_elsewhere(wanted) {
+            other_dialect(wanted.model)
+        } else {
+            unknown_model(wanted.model)
+        };
     }
     let busy = why.full + why.usable > 0;
     let message = match why.earliest {

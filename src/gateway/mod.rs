@@ -2,10 +2,10 @@
 //!
 //! | step | file | hands on |
 //! | --- | --- | --- |
-//! | what is asked | `chat` | the call |
+//! | what is asked | `call` | the call |
 //! | may they? | `admission`, `quotas`, `limits` | a reservation, which is settled however the call ends |
-//! | which account? | `pool`, `accounts` | a lease, which ends itself when dropped |
-//! | send | `upstream`, `guard` | the provider's answer, or a failure that is tried once more elsewhere |
+//! | which account? | `pool`, `queue`, `accounts`, `credentials` | a lease, which ends itself when dropped |
+//! | send | `attempts`, `upstream`, `dial`, `proxy`, `guard` | the provider's answer, or a failure that is tried once more elsewhere |
 //! | stream back | `relay` | bytes as they came, the last of them after the row is on record |
 //! | settle | `settlement`, `ledger`, `spool` | the usage row |
 //!
@@ -15,14 +15,19 @@
 mod accounts;
 mod admission;
 pub mod allowances;
-mod chat;
+mod attempts;
+mod call;
 mod collector;
+mod credentials;
+mod dial;
 mod guard;
 pub mod health;
 mod ledger;
 mod limits;
 mod models;
 mod pool;
+mod proxy;
+mod queue;
 mod quotas;
 mod relay;
 mod settlement;
@@ -33,6 +38,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
+use millpond_pool::pricing::{PriceError, Prices};
+use millpond_pool::retry::RetryBudget;
 
 use crate::app::App;
 use crate::auth::vault::Vault;
@@ -44,12 +51,14 @@ use crate::store::users::User;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
 use allowances::{AllowanceView, Allowances};
+use attempts::Fallbacks;
 use collector::Collector;
 use health::{Health, PauseView};
 use ledger::Ledger;
 use millpond_pool::units::Units;
 use models::Catalog;
-use pool::Pool;
+use pool::{Parts, Pool};
+use queue::Queue;
 use quotas::Quotas;
 pub use quotas::{GroupQuota, QuotaError};
 use upstream::Upstream;
@@ -60,6 +69,12 @@ pub enum GatewayError {
     /// The accounts can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The price table can't be used.
+    #[error("PRICES_FILE: {0}")]
+    Prices(#[from] PriceError),
+    /// The price table can't be read.
+    #[error("PRICES_FILE: {0}")]
+    PricesFile(#[from] std::io::Error),
     /// The encryption of connections to providers can't be set up.
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
@@ -72,6 +87,9 @@ pub struct Gateway {
     upstream: Upstream,
     ledger: Ledger,
     catalog: Catalog,
+    prices: Arc<Prices>,
+    fallbacks: Fallbacks,
+    retries: RetryBudget,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -95,29 +113,28 @@ impl Gateway {
         let policy = config.policy.clone();
         let quotas =
             Arc::new(Quotas::new(clock.clone(), store.clone(), state.clone(), loader.clone(), policy));
-        let allowances = Allowances::start(config.policy.reference, clock.clone(), state.clone(), tasks);
-        let health = Health::start(config.error_rules.clone(), clock.clone(), state.clone(), tasks).await;
-        let pool = Pool::start(
-            store.clone(),
-            state,
-            clock.clone(),
-            loader,
-            quotas.clone(),
-            health,
-            allowances,
-            tasks,
-        )
-        .await?;
+        let queue = Queue::new(&config.calls);
+        let allowances = Allowances::start(config.policy.reference, clock.clone(), state, tasks);
+        let health = Health::start(config.error_rules.clone(), clock.clone(), state, tasks).await;
+        let parts = Parts { quotas: quotas.clone(), queue, health, allowances };
+        let pool = Pool::start(store.clone(), state, clock.clone(), loader, parts, tasks).await?;
         let collector = Collector::new(state.clone(), clock.clone(), config.policy.reference.window);
         let ledger = Ledger::start(store.clone(), collector, &config.data_dir, tasks);
         let upstream = Upstream::new(&config.upstream)?;
-        Ok(Self { pool, quotas, upstream, ledger, catalog: Catalog::default() })
+        let mut prices = Prices::built_in()?;
+        if let Some(file) = &config.calls.prices_file {
+            prices.add(&tokio::fs::read_to_string(file).await?)?;
+        }
+        let retries = RetryBudget::new(pool.now());
+        let fallbacks = Fallbacks::new(config.calls.fallbacks.clone());
+        let (prices, catalog) = (Arc::new(prices), Catalog::default());
+        Ok(Self { pool, quotas, upstream, ledger, catalog, prices, fallbacks, retries })
     }
 
     /// Why and until when an account, or a part of it, rests.
     pub fn pauses_of(&self, account: &AccountId) -> Vec<PauseView> {
-        let serving = self.pool.serving(account);
-        self.pool.health.of(account, serving.as_ref().map(|serving| &*serving.fingerprint))
+        let serving = self.pool.account(account);
+        self.pool.health.of(account, serving.as_deref().map(|serving| &serving.credentials))
     }
 
     /// What is left of an account's allowances, as its owner declares or as its provider reports them.
@@ -143,7 +160,16 @@ impl Gateway {
 
 /// What the OpenAPI document says of this room.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(models::list_models, models::find_model, chat::complete_chat))]
+#[openapi(paths(
+    models::list_models,
+    models::find_model,
+    models::list_gemini_models,
+    models::find_gemini_model,
+    call::complete_chat,
+    call::create_message,
+    call::count_message_tokens,
+    call::generate_content
+))]
 pub struct Described;
 
 /// The routes of this room.
@@ -151,5 +177,9 @@ pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/v1/models", get(models::list_models))
         .route("/v1/models/{*id}", get(models::find_model))
-        .route("/v1/chat/completions", post(chat::complete_chat))
+        .route("/v1/chat/completions", post(call::complete_chat))
+        .route("/v1/messages", post(call::create_message))
+        .route("/v1/messages/count_tokens", post(call::count_message_tokens))
+        .route("/v1beta/models", get(models::list_gemini_models))
+        .route("/v1beta/models/{*target}", get(models::find_gemini_model).post(call::generate_content))
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use millpond_pool::account::Provider;
 use millpond_pool::pattern::glob_matches;
-use millpond_wire::models::{Model, ModelList};
+use millpond_wire::models::{GeminiModel, GeminiModelList, Model, ModelList};
 use moka::sync::Cache;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -79,7 +80,7 @@ impl Catalog {
     /// The models of one account as far as they are known.
     fn models_of(&self, account: &Serving) -> Vec<Model> {
         let created = account.created_at.seconds();
-        let named = |name: &String| Model::new(name.as_str(), created, "openai");
+        let named = |name: &String| Model::new(name.as_str(), created, maker(account.provider));
         let patterns = account.models.as_deref();
         let exact = patterns.unwrap_or_default().iter().filter(|name| !name.contains('*'));
         let mut models: Vec<Model> = exact.chain(account.aliases.keys()).map(named).collect();
@@ -97,19 +98,45 @@ fn needs_provider(account: &Serving) -> bool {
     account.models.as_ref().is_none_or(|models| models.iter().any(|name| name.contains('*')))
 }
 
+/// Who is said to run a model that its account names itself.
+fn maker(provider: Provider) -> &'static str {
+    match provider {
+        Provider::OpenAi => "openai",
+        Provider::Anthropic => "anthropic",
+        Provider::Gemini => "google",
+    }
+}
+
+/// Reads a provider's list. Anthropic's is near enough to OpenAI's.
+fn listed(provider: Provider, body: &[u8]) -> serde_json::Result<Vec<Model>> {
+    if provider == Provider::Gemini {
+        let list: GeminiModelList = serde_json::from_slice(body)?;
+        return Ok(list.models.iter().map(|model| Model::new(model.id(), 0, maker(provider))).collect());
+    }
+    let mut list: ModelList = serde_json::from_slice(body)?;
+    for model in &mut list.data {
+        model.object = "model".to_owned();
+        if model.owned_by.is_empty() {
+            model.owned_by = maker(provider).to_owned();
+        }
+    }
+    Ok(list.data)
+}
+
 async fn ask(upstream: &Upstream, account: &Serving) -> Option<Vec<Model>> {
     let answer = upstream.models(account, WITHIN).await;
-    let models = answer.map_err(|failure| failure.to_string()).and_then(|body| {
-        serde_json::from_slice::<ModelList>(&body).map(|list| list.data).map_err(|error| error.to_string())
-    });
+    let models = answer
+        .map_err(|failure| failure.to_string())
+        .and_then(|body| listed(account.provider, &body).map_err(|error| error.to_string()));
     models.inspect_err(|reason| tracing::debug!(account = %account.id, reason, "no list of models")).ok()
 }
 
 /// What the caller can call, by name.
-async fn visible(app: &App, caller: &Caller) -> BTreeMap<String, Model> {
+async fn visible(app: &App, caller: &Caller, only: Option<Provider>) -> BTreeMap<String, Model> {
     let gateway = &app.gateway;
     gateway.pool.fresh().await;
-    let accounts = gateway.pool.visible_to(caller.user.id);
+    let mut accounts = gateway.pool.visible_to(caller.user.id);
+    accounts.retain(|account| only.is_none_or(|provider| account.provider == provider));
     gateway.catalog.learn(&gateway.upstream, &accounts).await;
     let mut models = BTreeMap::new();
     for model in accounts.iter().flat_map(|account| gateway.catalog.models_of(account)) {
@@ -123,7 +150,7 @@ async fn visible(app: &App, caller: &Caller) -> BTreeMap<String, Model> {
 #[utoipa::path(get, path = "/v1/models", tag = "models", security(("api_key" = []), ("access_token" = [])),
     responses((status = 200, body = serde_json::Value), (status = 401, description = "No such key")))]
 pub(super) async fn list_models(State(app): State<Arc<App>>, caller: Caller) -> Json<ModelList> {
-    Json(ModelList::new(visible(&app, &caller).await.into_values().collect()))
+    Json(ModelList::new(visible(&app, &caller, None).await.into_values().collect()))
 }
 
 #[utoipa::path(get, path = "/v1/models/{id}", tag = "models", params(("id" = String, Path)), security(("api_key" = []), ("access_token" = [])),
@@ -133,5 +160,24 @@ pub(super) async fn find_model(
     caller: Caller,
     Segment(id): Segment,
 ) -> Result<Json<Model>> {
-    visible(&app, &caller).await.remove(&id).map(Json).ok_or_else(|| unknown_model(&id))
+    visible(&app, &caller, None).await.remove(&id).map(Json).ok_or_else(|| unknown_model(&id))
+}
+
+/// The models of Gemini accounts, as Google lists them.
+#[utoipa::path(get, path = "/v1beta/models", tag = "models", security(("api_key" = []), ("access_token" = [])),
+    responses((status = 200, body = serde_json::Value), (status = 401, description = "No such key")))]
+pub(super) async fn list_gemini_models(State(app): State<Arc<App>>, caller: Caller) -> Json<GeminiModelList> {
+    let models = visible(&app, &caller, Some(Provider::Gemini)).await;
+    Json(GeminiModelList { models: models.keys().map(|id| GeminiModel::new(id)).collect() })
+}
+
+#[utoipa::path(get, path = "/v1beta/models/{model}", tag = "models", params(("model" = String, Path)), security(("api_key" = []), ("access_token" = [])),
+    responses((status = 200, body = serde_json::Value), (status = 401, description = "No such key")))]
+pub(super) async fn find_gemini_model(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Segment(id): Segment,
+) -> Result<Json<GeminiModel>> {
+    let known = visible(&app, &caller, Some(Provider::Gemini)).await.contains_key(&id);
+    known.then(|| Json(GeminiModel::new(&id))).ok_or_else(|| unknown_model(&id))
 }

@@ -15,6 +15,7 @@ use super::accounts::{Loader, Serving, member};
 use super::allowances::{Allowances, Hold};
 use super::health::{Health, Probe};
 use super::limits::Exceptions;
+use super::queue::Queue;
 use super::quotas::Quotas;
 use crate::clock::Clock;
 use crate::ids::{AccountId, UserId};
@@ -48,6 +49,14 @@ struct Changes {
     wake: Notify,
 }
 
+/// What the pool works with.
+pub(super) struct Parts {
+    pub(super) quotas: Arc<Quotas>,
+    pub(super) queue: Queue,
+    pub(super) health: Arc<Health>,
+    pub(super) allowances: Arc<Allowances>,
+}
+
 pub(super) struct Pool {
     accounts: RwLock<Accounts>,
     store: Store,
@@ -59,6 +68,8 @@ pub(super) struct Pool {
     pub(super) allowances: Arc<Allowances>,
     changes: Arc<Changes>,
     loaded: watch::Sender<u64>,
+    /// Who waits for a place.
+    pub(super) queue: Queue,
     /// Limits that differ from what trust levels give.
     pub(super) exceptions: Exceptions,
 }
@@ -85,6 +96,7 @@ pub(super) struct Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.pool.read().index.end(self.slot);
+        self.pool.hand_on(self.slot);
     }
 }
 
@@ -92,22 +104,38 @@ impl Drop for Lease {
 pub(super) struct Wanted<'a> {
     pub(super) model: &'a str,
     pub(super) caller: UserId,
+    /// Whose dialect the call is in.
+    pub(super) provider: Provider,
     pub(super) conversation: Option<u64>,
     /// The most that it may cost, which is held of the account's allowance.
     pub(super) estimate: Cost,
     pub(super) tried: &'a [Slot],
+    /// Whether the call waits when only a free place is lacking.
+    pub(super) patient: bool,
+}
+
+impl Wanted<'_> {
+    fn request(&self, sources: Sources) -> Request<'_> {
+        Request {
+            model: self.model,
+            caller: member(self.caller),
+            providers: Providers::only(self.provider),
+            sources,
+            conversation: self.conversation,
+            tried: self.tried,
+        }
+    }
 }
 
 impl Pool {
     /// Loads the accounts and keeps them fresh until `tasks` end.
+    #[expect(clippy::too_many_arguments, reason = "all that it is made of, in one place")]
     pub(super) async fn start(
         store: Store,
         state: &State,
         clock: Clock,
         loader: Arc<Loader>,
-        quotas: Arc<Quotas>,
-        health: Arc<Health>,
-        allowances: Arc<Allowances>,
+        parts: Parts,
         tasks: &Tasks,
     ) -> Result<Arc<Self>, StoreError> {
         let changes = Arc::new(Changes::default());
@@ -131,11 +159,12 @@ impl Pool {
             bus: state.bus().clone(),
             clock,
             loader,
-            quotas,
-            health,
-            allowances,
+            quotas: parts.quotas,
+            health: parts.health,
+            allowances: parts.allowances,
             changes,
             loaded: watch::Sender::new(0),
+            queue: parts.queue,
             exceptions: Exceptions::default(),
         });
         let told = Arc::downgrade(&pool);
@@ -172,6 +201,7 @@ impl Pool {
             };
             let now = self.now();
             self.write().index.wake(now);
+            self.hand_out();
             let life = if self.bus.is_live() { RELOAD_EVERY } else { RELOAD_WITHOUT_BUS };
             if changed || loaded_at.elapsed() >= life {
                 if let Err(error) = self.reload().await {
@@ -274,16 +304,25 @@ impl Pool {
         }
     }
 
+    /// Why nothing could be chosen.
+    pub(super) fn explain(&self, wanted: &Wanted<'_>, sources: Sources) -> Why {
+        self.read().index.explain(&wanted.request(sources), self.now())
+    }
+
+    /// Whether accounts of another provider serve the model to the caller.
+    pub(super) fn is_served_elsewhere(&self, wanted: &Wanted<'_>) -> bool {
+        let request = Request { providers: Providers::ANY, tried: &[], ..wanted.request(Sources::OwnFirst) };
+        self.read().index.explain(&request, self.now()) != Why::default()
+    }
+
+    /// The account in a slot.
+    pub(super) fn serving(&self, slot: Slot) -> Option<Arc<Serving>> {
+        self.read().serving.get(&slot).cloned()
+    }
+
     /// Chooses an account and counts the call on it.
     pub(super) fn pick(self: &Arc<Self>, wanted: &Wanted<'_>, sources: Sources) -> Result<Picked, Why> {
-        let request = Request {
-            model: wanted.model,
-            caller: member(wanted.caller),
-            providers: Providers::only(Provider::OpenAi),
-            sources,
-            conversation: wanted.conversation,
-            tried: wanted.tried,
-        };
+        let request = wanted.request(sources);
         let (accounts, now) = (self.read(), self.now());
         for _ in 0..CHOICES {
             let Some(choice) = accounts.index.select(&request, &mut rand::random::<u64>, now) else { break };
@@ -320,12 +359,15 @@ impl Pool {
     }
 
     /// Shows selection what is free of an account; one model with nothing left rests.
-    fn show_free(&self, id: &AccountId) {
-        {
+    fn show_free(self: &Arc<Self>, id: &AccountId) {
+        let slot = {
             let accounts = self.read();
             let Some(slot) = accounts.index.find(&PoolId::new(id.0.clone())) else { return };
             self.allowances.show(&accounts.index, slot, id);
-        }
+            slot
+        };
+        // Whoever waits may use what came free.
+        self.hand_on(slot);
         if !self.allowances.spent_models(id).is_empty() {
             self.rest(id);
         }
@@ -333,6 +375,9 @@ impl Pool {
 
     fn apply_rest(&self, index: &mut Index, slot: Slot, account: &Serving) {
         let mut rest = self.health.rest_of(account);
+        for (which, until) in rest.credentials.iter().enumerate() {
+            account.credentials.rest(which, *until);
+        }
         for (model, until) in self.allowances.spent_models(&account.id) {
             match rest.models.iter_mut().find(|(known, _)| *known == model) {
                 Some((_, known)) => *known = until.max(*known),
@@ -343,7 +388,7 @@ impl Pool {
     }
 
     /// An account that may serve, by its id.
-    pub(super) fn serving(&self, id: &AccountId) -> Option<Arc<Serving>> {
+    pub(super) fn account(&self, id: &AccountId) -> Option<Arc<Serving>> {
         let accounts = self.read();
         let slot = accounts.index.find(&PoolId::new(id.0.clone()))?;
         accounts.serving.get(&slot).cloned()

@@ -31,26 +31,44 @@ pub(super) struct Patience {
     pub(super) deadline: Instant,
 }
 
+/// What an answer looks like.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) dialect: Dialect,
+    /// Usage was asked for on the client's behalf.
+    pub(super) drop_usage_chunk: bool,
+    /// A stream comes as one JSON array.
+    pub(super) array: bool,
+}
+
 /// Hands an answer to the client.
 pub(super) async fn deliver(
     answer: Response<Incoming>,
     settlement: Settlement,
-    drop_usage_chunk: bool,
+    shape: Shape,
     patience: Patience,
 ) -> Result<Response<Body>> {
-    if is_stream(&answer) {
-        return Ok(stream(answer, settlement, drop_usage_chunk, patience));
+    if is_event_stream(&answer) {
+        return Ok(stream(answer, settlement, Shape { array: false, ..shape }, patience));
     }
-    whole(answer, settlement, patience).await
+    if shape.array {
+        return Ok(stream(answer, settlement, shape, patience));
+    }
+    whole(answer, settlement, shape.dialect, patience).await
 }
 
-fn is_stream(answer: &Response<Incoming>) -> bool {
+fn is_event_stream(answer: &Response<Incoming>) -> bool {
     let content_type = answer.headers().get(CONTENT_TYPE);
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
 }
 
-/// A provider's word that the request itself is wrong: its status, and its body in OpenAI's shape.
-pub(super) async fn refusal(refused: Refused, settlement: Settlement) -> Result<Response<Body>> {
+/// A provider's word that the request itself is wrong: its status, and its body as it came where that is an error
+/// of the caller's dialect.
+pub(super) async fn refusal(
+    refused: Refused,
+    settlement: Settlement,
+    dialect: Dialect,
+) -> Result<Response<Body>> {
     let Refused { status, body, .. } = refused;
     let end = End {
         outcome: Outcome::UpstreamError,
@@ -58,15 +76,20 @@ pub(super) async fn refusal(refused: Refused, settlement: Settlement) -> Result<
         error_code: Some("upstream_refused_request"),
     };
     recorded(settlement.finish(end, Observed::default())).await?;
-    let mut response = Response::new(Body::from(in_openai_shape(status, body)));
+    let mut response = Response::new(Body::from(in_shape(dialect, status, body)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
 }
 
-fn in_openai_shape(status: StatusCode, body: Bytes) -> Bytes {
+fn in_shape(dialect: Dialect, status: StatusCode, body: Bytes) -> Bytes {
     let read: Option<Value> = serde_json::from_slice(&body).ok();
-    if read.as_ref().is_some_and(|value| value.get("error").is_some_and(Value::is_object)) {
+    // Google puts the errors of streams into an array.
+    let is_error = |value: &Value| {
+        let inner = value.get(0).filter(|_| dialect == Dialect::Gemini).unwrap_or(value);
+        inner.get("error").is_some_and(Value::is_object)
+    };
+    if read.as_ref().is_some_and(is_error) {
         return body;
     }
     let said = read.as_ref().and_then(|value| {
@@ -80,12 +103,13 @@ fn in_openai_shape(status: StatusCode, body: Bytes) -> Bytes {
         _ => ErrorKind::InvalidRequest,
     };
     let message = said.unwrap_or("The provider refused the request without saying why.");
-    error_body(Dialect::OpenAi, &WireError::new(kind, message).with_code("upstream_refused_request")).into()
+    error_body(dialect, &WireError::new(kind, message).with_code("upstream_refused_request")).into()
 }
 
 async fn whole(
     answer: Response<Incoming>,
     mut settlement: Settlement,
+    dialect: Dialect,
     patience: Patience,
 ) -> Result<Response<Body>> {
     let (parts, body) = answer.into_parts();
@@ -94,7 +118,7 @@ async fn whole(
         Err(failure) => return Err(cut_short(settlement, failure).await?),
     };
     settlement.first_byte();
-    let observed = observe_body(Dialect::OpenAi, &body);
+    let observed = observe_body(dialect, &body);
     let failed = observed.provider_error.is_some() && !observed.any_content;
     let end = End {
         outcome: if failed { Outcome::UpstreamError } else { Outcome::Ok },
@@ -132,14 +156,18 @@ pub(super) async fn recorded(hears: oneshot::Receiver<()>) -> Result<()> {
 fn stream(
     answer: Response<Incoming>,
     settlement: Settlement,
-    drop_usage_chunk: bool,
+    shape: Shape,
     patience: Patience,
 ) -> Response<Body> {
     let (parts, upstream) = answer.into_parts();
     let now = Instant::now();
     let relay = Relay {
         upstream: Some(upstream),
-        observer: StreamObserver::new(Dialect::OpenAi, drop_usage_chunk),
+        observer: match shape.array {
+            true => StreamObserver::of_array(shape.dialect),
+            false => StreamObserver::new(shape.dialect, shape.drop_usage_chunk),
+        },
+        shape,
         settlement: Some(settlement),
         phase: Phase::Streaming,
         status: parts.status.as_u16(),
@@ -150,7 +178,11 @@ fn stream(
     let mut response = Response::new(Body::new(relay));
     *response.status_mut() = parts.status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    let content_type = HeaderValue::from_static(match shape.array {
+        true => "application/json; charset=UTF-8",
+        false => "text/event-stream; charset=utf-8",
+    });
+    headers.insert(CONTENT_TYPE, content_type);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     // Tells nginx not to collect the chunks.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
@@ -187,6 +219,7 @@ enum Event {
 struct Relay {
     upstream: Option<Incoming>,
     observer: StreamObserver,
+    shape: Shape,
     settlement: Option<Settlement>,
     phase: Phase,
     status: u16,
@@ -281,14 +314,14 @@ impl Relay {
         if observed.saw_end || observed.finished {
             return self.record(observed, Outcome::Ok, None, None);
         }
-        let last = broken("upstream_error", "The provider broke off its answer.");
+        let last = self.broken("upstream_error", "The provider broke off its answer.");
         self.record(observed, Outcome::UpstreamError, Some("upstream_error"), Some(last));
     }
 
     fn fail(&mut self, code: &'static str, message: &'static str) {
         self.upstream = None;
         let observed = self.observer.take();
-        self.record(observed, Outcome::UpstreamError, Some(code), Some(broken(code, message)));
+        self.record(observed, Outcome::UpstreamError, Some(code), Some(self.broken(code, message)));
     }
 
     fn record(
@@ -319,10 +352,15 @@ impl Relay {
     }
 }
 
-/// An error inside the stream. Blank lines first: the provider may have stopped in the middle of an event.
-fn broken(code: &'static str, message: &'static str) -> Bytes {
-    let error = WireError::new(ErrorKind::Upstream, message).with_code(code);
-    [b"\n\n".as_slice(), &stream_frame(Dialect::OpenAi, &error)].concat().into()
+impl Relay {
+    /// An error inside the stream. Blank lines first: the provider may have stopped in the middle of an event.
+    fn broken(&self, code: &'static str, message: &'static str) -> Bytes {
+        let error = WireError::new(ErrorKind::Upstream, message).with_code(code);
+        if self.shape.array {
+            return [b",\n".as_slice(), &error_body(self.shape.dialect, &error), b"]\n"].concat().into();
+        }
+        [b"\n\n".as_slice(), &stream_frame(self.shape.dialect, &error)].concat().into()
+    }
 }
 
 impl Drop for Relay {

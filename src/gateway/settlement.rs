@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use millpond_pool::pricing::{self, Prices};
 use millpond_pool::units::{Cost, MicroUsd, Reference, Units};
-use millpond_wire::openai::ChatHead;
-use millpond_wire::{Dialect, Observed, Usage, tokens};
+use millpond_wire::{Endpoint, Head, Observed, Usage, tokens};
 use tokio::sync::oneshot;
 
 use super::accounts::Serving;
@@ -33,6 +33,7 @@ pub(super) struct Call {
     pub(super) user: UserId,
     pub(super) key: Option<KeyId>,
     pub(super) request_id: Arc<str>,
+    pub(super) endpoint: Endpoint,
     pub(super) model: String,
     pub(super) stream: bool,
     /// The request as the client sent it, for counting its tokens where the provider does not.
@@ -65,6 +66,7 @@ struct Open {
     place: Place,
     call: Call,
     reference: Reference,
+    prices: Arc<Prices>,
     reservation: Option<Reservation>,
     limited: Option<Limited>,
     lease: Option<Lease>,
@@ -83,11 +85,12 @@ struct Tokens {
 }
 
 impl Settlement {
-    pub(super) fn new(place: Place, call: Call, reference: Reference) -> Self {
+    pub(super) fn new(place: Place, call: Call, reference: Reference, prices: Arc<Prices>) -> Self {
         let open = Open {
             place,
             call,
             reference,
+            prices,
             reservation: None,
             limited: None,
             lease: None,
@@ -186,16 +189,22 @@ pub(super) fn client_closed() -> End {
 }
 
 /// What a call of a model costs, where the model's price is known.
-fn cost(_model: &str, _usage: &Usage) -> Option<MicroUsd> {
-    None
+fn cost(prices: &Prices, model: &str, usage: &Usage) -> Option<MicroUsd> {
+    let tokens = pricing::Tokens {
+        input: usage.input_tokens,
+        cache_read: usage.cached_tokens,
+        cache_write: usage.cache_write_tokens,
+        output: usage.output_tokens,
+    };
+    Some(prices.of(model)?.cost(&tokens))
 }
 
 impl Open {
     /// Whether the provider will have counted tokens although it did not say how many.
     fn used_tokens(&self, end: End, observed: &Observed) -> bool {
-        let sent = self.attempts > 0;
+        let sent = self.attempts > 0 && !self.call.endpoint.only_counts();
         match end.outcome {
-            Outcome::Ok => true,
+            Outcome::Ok => sent,
             Outcome::ClientClosed => sent,
             Outcome::UpstreamError => observed.any_content,
             Outcome::Rejected => false,
@@ -217,10 +226,8 @@ impl Open {
 
     fn estimate(&self, observed: &Observed) -> Tokens {
         let model = self.served.as_ref().map_or(&*self.call.model, |served| &*served.upstream_model);
-        let input = ChatHead::parse(&self.call.body).map_or(0, |head| {
-            let parts = std::iter::once(head.messages).chain(head.tools);
-            tokens::prompt(Dialect::OpenAi, parts).estimate_tokens(Dialect::OpenAi, model)
-        });
+        let head = Head::parse(self.call.endpoint, &self.call.body);
+        let input = head.map_or(0, |head| head.estimate_input(model));
         let more = observed.more_text_bytes.div_ceil(BYTES_PER_TOKEN);
         let output = tokens::estimate_tokens(model, &observed.text) + more;
         let usage = Usage { input_tokens: input, output_tokens: output, ..Usage::default() };
@@ -228,7 +235,8 @@ impl Open {
     }
 
     fn record(mut self, end: End, tokens: Tokens, recorded: oneshot::Sender<()>) {
-        let money = self.served.as_ref().and_then(|served| cost(&served.upstream_model, &tokens.usage));
+        let money =
+            self.served.as_ref().and_then(|served| cost(&self.prices, &served.upstream_model, &tokens.usage));
         let total = signed(tokens.usage.input_tokens + tokens.usage.output_tokens);
         let real = self.real_cost(total, money);
         if let Some(hold) = self.hold.take().filter(|_| total > 0 || end.outcome == Outcome::Ok) {
@@ -268,7 +276,7 @@ fn row(open: &Open, end: End, tokens: Tokens, money: Option<MicroUsd>, charged: 
         api_key_id: call.key,
         account_id: served.map(|served| served.account.id.clone()),
         is_shared: served.is_some_and(|served| !served.own),
-        endpoint: super::chat::PATH.to_owned(),
+        endpoint: call.endpoint.path().to_owned(),
         method: "POST".to_owned(),
         model_name: Some(shorten(&call.model, LONGEST_MODEL)),
         upstream_model: served.map(|served| shorten(&served.upstream_model, LONGEST_UPSTREAM_MODEL)),

@@ -1,38 +1,39 @@
 //! Calls to providers: one pooled client, no redirects, every connection past the guard, every wait bounded.
 
-use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use axum::http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
-use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Collected, Full, Limited};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::ConfigBuilderExt as _;
 use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use millpond_pool::account::Provider;
 use millpond_pool::rules::Trouble;
-use tokio::net::TcpStream;
-use tower::Service;
+use moka::sync::Cache;
 
 use super::accounts::Serving;
+use super::dial::{Connector, NoAllowedAddress};
 use super::guard::Guard;
 use crate::config::UpstreamConfig;
 
 const IDLE_CONNECTION: Duration = Duration::from_secs(60);
+/// So many proxies are remembered, each for this long after its last call.
+const PROXIES: u64 = 1_000;
+const PROXY_IDLE: Duration = Duration::from_secs(600);
+/// Anthropic's header for the version of its API, and the one that is meant when nobody says.
+pub(super) const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+pub(super) const USUAL_VERSION: &str = "2023-06-01";
 const AGENT: &str = concat!("millpond/", env!("CARGO_PKG_VERSION"));
 /// So much of a refusal is read, and so long.
 const LONGEST_REFUSAL: usize = 64 << 10;
 const REFUSAL_WITHIN: Duration = Duration::from_secs(5);
 /// An answer that is not streamed may be this large.
 pub(super) const LARGEST_ANSWER: usize = 64 << 20;
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why an attempt failed in a way that another account may not.
 #[derive(Debug, thiserror::Error)]
@@ -71,44 +72,66 @@ impl Failure {
     }
 }
 
+type Connected = Client<Connector, Full<Bytes>>;
+
 /// The way to providers. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Upstream {
-    client: Client<Connector, Full<Bytes>>,
+    direct: Connected,
+    /// One client for each proxy, so that connections of one are never used for another.
+    proxied: Cache<String, Connected>,
+    tls: rustls::ClientConfig,
+    guard: Arc<Guard>,
     limits: UpstreamConfig,
+}
+
+/// What is sent in one attempt.
+pub(super) struct Sending {
+    pub(super) url: Uri,
+    /// Which of the account's credentials.
+    pub(super) credential: usize,
+    /// Headers of the client that its dialect's provider must see.
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
 }
 
 impl Upstream {
     pub(super) fn new(config: &UpstreamConfig) -> Result<Self, rustls::Error> {
-        let dial = Dial { guard: Arc::new(Guard::new(config)) };
-        let tls = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())?
-            .https_or_http()
-            .enable_all_versions()
-            .wrap_connector(dial);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .build(Connector { tls, limit: config.connect_timeout });
-        Ok(Self { client, limits: config.clone() })
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_webpki_roots()
+            .with_no_client_auth();
+        let guard = Arc::new(Guard::new(config));
+        let direct = connected(Connector::new(tls.clone(), guard.clone(), None, config.connect_timeout));
+        let proxied = Cache::builder().max_capacity(PROXIES).time_to_idle(PROXY_IDLE).build();
+        Ok(Self { direct, proxied, tls, guard, limits: config.clone() })
+    }
+
+    fn client(&self, account: &Serving) -> Connected {
+        let Some((text, proxy)) = &account.proxy else { return self.direct.clone() };
+        self.proxied.get_with_by_ref(text, || {
+            let (tls, limit) = (self.tls.clone(), self.limits.connect_timeout);
+            connected(Connector::new(tls, self.guard.clone(), Some(proxy.clone()), limit))
+        })
     }
 
     pub(super) fn limits(&self) -> &UpstreamConfig {
         &self.limits
     }
 
-    /// Sends a chat request. An answer that is no success is a failure.
-    pub(super) async fn chat(
+    /// Sends a call. An answer that is no success is a failure.
+    pub(super) async fn call(
         &self,
         account: &Serving,
-        body: Bytes,
+        sending: Sending,
         deadline: Instant,
     ) -> Result<Response<Incoming>, Failure> {
-        let mut request = request(Method::POST, &account.chat_url, account, body);
+        let mut request = request(Method::POST, sending.url, account, sending.credential, sending.body);
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        request.headers_mut().extend(sending.headers);
         let left = deadline.saturating_duration_since(Instant::now());
-        let response = self.send(request, left.min(self.limits.first_byte_timeout)).await?;
+        let response = self.send(account, request, left.min(self.limits.first_byte_timeout)).await?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -118,8 +141,11 @@ impl Upstream {
     /// Asks for the provider's list of models.
     pub(super) async fn models(&self, account: &Serving, limit: Duration) -> Result<Bytes, Failure> {
         let deadline = Instant::now() + limit;
-        let response =
-            self.send(request(Method::GET, &account.models_url, account, Bytes::new()), limit).await?;
+        let mut request = request(Method::GET, account.models_url.clone(), account, 0, Bytes::new());
+        if account.provider == Provider::Anthropic {
+            request.headers_mut().insert(VERSION, HeaderValue::from_static(USUAL_VERSION));
+        }
+        let response = self.send(account, request, limit).await?;
         if !response.status().is_success() {
             return Err(Failure::Refused(Box::new(refused(response, deadline).await)));
         }
@@ -128,15 +154,24 @@ impl Upstream {
 
     async fn send(
         &self,
+        account: &Serving,
         request: Request<Full<Bytes>>,
         limit: Duration,
     ) -> Result<Response<Incoming>, Failure> {
-        match tokio::time::timeout(limit, self.client.request(request)).await {
+        match tokio::time::timeout(limit, self.client(account).request(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(failure(&error)),
             Err(_) => Err(Failure::Timeout),
         }
     }
+}
+
+fn connected(connector: Connector) -> Connected {
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_CONNECTION)
+        .build(connector)
 }
 
 /// The whole of an answer, bounded in size and time.
@@ -167,12 +202,20 @@ pub(super) async fn read_body(
     Ok(whole.unwrap_or_else(|| joined.freeze()))
 }
 
-fn request(method: Method, url: &Uri, account: &Serving, body: Bytes) -> Request<Full<Bytes>> {
+fn request(
+    method: Method,
+    url: Uri,
+    account: &Serving,
+    credential: usize,
+    body: Bytes,
+) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = method;
-    *request.uri_mut() = url.clone();
+    *request.uri_mut() = url;
     let headers = request.headers_mut();
-    headers.insert(AUTHORIZATION, account.authorization.clone());
+    if let Some((name, value)) = account.credentials.header(credential) {
+        headers.insert(name, value.clone());
+    }
     headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
     // What is compressed can't be observed on its way.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -203,70 +246,4 @@ fn failure(error: &(dyn std::error::Error + 'static)) -> Failure {
         next = cause.source();
     }
     Failure::Broken(text)
-}
-
-/// Every address of the host is refused by the guard.
-#[derive(Debug, thiserror::Error)]
-#[error("the host has no address that may be connected to")]
-struct NoAllowedAddress;
-
-/// Opens TCP connections past the guard.
-#[derive(Clone)]
-struct Dial {
-    guard: Arc<Guard>,
-}
-
-impl Dial {
-    async fn connect(self, target: Uri) -> Result<TokioIo<TcpStream>, BoxError> {
-        let host = target.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = target.port_u16().unwrap_or(if target.scheme_str() == Some("http") { 80 } else { 443 });
-        let found: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), port)).await?.collect();
-        let mut last: BoxError = NoAllowedAddress.into();
-        for address in found.into_iter().filter(|address| self.guard.allows(&host, address.ip())) {
-            match TcpStream::connect(address).await {
-                Ok(stream) => {
-                    stream.set_nodelay(true)?;
-                    return Ok(TokioIo::new(stream));
-                }
-                Err(error) => last = error.into(),
-            }
-        }
-        Err(last)
-    }
-}
-
-impl Service<Uri> for Dial {
-    type Response = TokioIo<TcpStream>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, target: Uri) -> Self::Future {
-        Box::pin(self.clone().connect(target))
-    }
-}
-
-/// The whole of connecting (name, TCP, TLS) within one limit.
-#[derive(Clone)]
-struct Connector {
-    tls: HttpsConnector<Dial>,
-    limit: Duration,
-}
-
-impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.tls.poll_ready(context)
-    }
-
-    fn call(&mut self, target: Uri) -> Self::Future {
-        let connecting = tokio::time::timeout(self.limit, self.tls.call(target));
-        Box::pin(async move { connecting.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))? })
-    }
 }

@@ -35,6 +35,14 @@ pub struct RefreshRecord {
     /// The session; AntiHub's tokens begin one named like themselves.
     #[serde(default)]
     pub sid: Option<String>,
+    /// When the session began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<String>,
+    /// From where it was used last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
 }
 
 /// What is kept of a refresh token that was used up.
@@ -331,6 +339,20 @@ impl State {
             Some(sid) => Ok(self.get(&session_ended_key(sid)).await?.is_some()),
             None => Ok(false),
         }
+    }
+
+    /// A person's living sessions: their names and the records of their refresh tokens.
+    pub async fn sessions_of(&self, user: UserId) -> Result<Vec<(String, RefreshRecord)>> {
+        let list = self.get(&list_key(user)).await?.unwrap_or_default();
+        let ids: Vec<String> = serde_json::from_str(&list).unwrap_or_default();
+        let mut sessions = Vec::with_capacity(ids.len());
+        for jti in ids {
+            if let Some(record) = self.refresh_record(&jti).await? {
+                let sid = record.sid.clone().unwrap_or(jti);
+                sessions.push((sid, record));
+            }
+        }
+        Ok(sessions)
     }
 
     /// The record of a living refresh token.

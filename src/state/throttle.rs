@@ -58,20 +58,33 @@ fn delay(failures: u32, free: u32) -> Duration {
 }
 
 impl State {
-    /// How long the subject must still wait before it may try again; zero when it may now.
-    pub async fn login_delay(&self, subject: Subject<'_>, now: Timestamp) -> Result<Duration> {
-        let held = self.get(&subject.key()).await?;
-        let Some((failures, last)) = held.as_deref().and_then(decode) else { return Ok(Duration::ZERO) };
-        Ok(delay(failures, subject.free_failures()).saturating_sub(now.since(last)))
-    }
-
-    /// Counts one failure.
-    pub async fn login_failed(&self, subject: Subject<'_>, now: Timestamp) -> Result<()> {
+    /// Counts an attempt as a failure before it is made, so that many guesses at once are many failures. Answers how long
+    /// the subject must still wait; zero when it may go on. [`State::login_succeeded`] takes it back.
+    pub async fn login_attempt(&self, subject: Subject<'_>, now: Timestamp) -> Result<Duration> {
         let key = subject.key();
         for _ in 0..UPDATE_ATTEMPTS {
             let held = self.get(&key).await?;
-            let failures = held.as_deref().and_then(decode).map_or(0, |(failures, _)| failures);
+            let (failures, last) = held.as_deref().and_then(decode).unwrap_or((0, now));
+            let wait = delay(failures, subject.free_failures()).saturating_sub(now.since(last));
+            if !wait.is_zero() {
+                return Ok(wait);
+            }
             let value = format!("{}:{}", failures.saturating_add(1), now.micros());
+            if self.compare_and_put(&key, held.as_deref(), &value, MEMORY).await? {
+                return Ok(Duration::ZERO);
+            }
+        }
+        // So many others try at the same moment that this one had better wait.
+        Ok(Duration::from_secs(1))
+    }
+
+    /// Takes one attempt back that was none: of an address, whose other failures still count.
+    pub async fn forget_attempt(&self, subject: Subject<'_>) -> Result<()> {
+        let key = subject.key();
+        for _ in 0..UPDATE_ATTEMPTS {
+            let held = self.get(&key).await?;
+            let Some((failures, last)) = held.as_deref().and_then(decode) else { return Ok(()) };
+            let value = format!("{}:{}", failures.saturating_sub(1), last.micros());
             if self.compare_and_put(&key, held.as_deref(), &value, MEMORY).await? {
                 return Ok(());
             }

@@ -7,9 +7,11 @@ pub mod accounts;
 pub mod api_keys;
 pub(crate) mod db;
 pub mod entries;
+pub mod invites;
 pub mod limits;
 mod migrate;
 pub mod quotas;
+pub mod second_factors;
 pub mod usage;
 pub mod users;
 
@@ -101,6 +103,8 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
         usage::STATEMENTS,
         quotas::STATEMENTS,
         limits::STATEMENTS,
+        invites::STATEMENTS,
+        second_factors::STATEMENTS,
         entries::STATEMENTS,
     ]
     .into_iter()

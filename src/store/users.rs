@@ -1,6 +1,6 @@
 //! People: the table `users` as AntiHub knows it, with role, token generation and pool preference beside.
 
-use super::db::{on_db, on_tx, statements};
+use super::db::{Tx, on_db, on_tx, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::UserId;
@@ -55,6 +55,8 @@ pub struct User {
     /// Access and refresh tokens of an earlier generation are dead.
     pub token_generation: i64,
     prefer_shared: i32,
+    /// Whether a second factor is asked for.
+    pub has_totp: bool,
 }
 
 impl User {
@@ -101,7 +103,7 @@ pub struct UserChanges {
 
 macro_rules! columns {
     () => {
-        "id, username, password_hash, oauth_id, avatar_url, trust_level, is_active, is_silenced, beta, created_at, last_login_at, role, token_generation, prefer_shared"
+        "id, username, password_hash, oauth_id, avatar_url, trust_level, is_active, is_silenced, beta, created_at, last_login_at, role, token_generation, prefer_shared, has_totp"
     };
 }
 
@@ -125,6 +127,31 @@ statements! {
     NEXT_GENERATION = "update users set token_generation = token_generation + 1 where id = $1
                        returning token_generation";
     PREFER_SHARED = "update users set prefer_shared = $2, updated_at = $3 where id = $1";
+}
+
+/// Adds a person within a transaction, which must not be committed after `None`: the name belongs to somebody.
+pub(super) async fn insert(tx: &mut Tx, user: &NewUser, now: Timestamp) -> Result<Option<UserId>> {
+    let known: Option<User> =
+        on_tx!(&mut *tx, c => sqlx::query_as(FIND_BY_NAME).bind(&user.username).fetch_optional(c).await)?;
+    if known.is_some() {
+        return Ok(None);
+    }
+    let id: UserId = on_tx!(&mut *tx, c => sqlx::query_scalar(INSERT)
+        .bind(&user.username)
+        .bind(&user.password_hash)
+        .bind(&user.oauth_id)
+        .bind(&user.avatar_url)
+        .bind(user.trust_level)
+        .bind(user.is_active)
+        .bind(user.is_silenced)
+        .bind(i32::from(user.is_beta))
+        .bind(user.role.as_str())
+        .bind(now)
+        .fetch_one(c).await)?;
+    let name = user.username.to_lowercase();
+    let claimed = on_tx!(&mut *tx, c => sqlx::query(CLAIM_NAME).bind(&name).bind(id).execute(c).await
+        .map(|done| done.rows_affected()))?;
+    Ok((claimed == 1).then_some(id))
 }
 
 impl Store {
@@ -151,28 +178,8 @@ impl Store {
 
     /// Adds a person; `None` when the name, whatever its capitals, belongs to somebody.
     pub async fn create_user(&self, user: &NewUser, now: Timestamp) -> Result<Option<UserId>> {
-        if self.find_user_by_name(&user.username).await?.is_some() {
-            return Ok(None);
-        }
         let mut tx = self.db.begin().await?;
-        let id: UserId = on_tx!(&mut tx, c => sqlx::query_scalar(INSERT)
-            .bind(&user.username)
-            .bind(&user.password_hash)
-            .bind(&user.oauth_id)
-            .bind(&user.avatar_url)
-            .bind(user.trust_level)
-            .bind(user.is_active)
-            .bind(user.is_silenced)
-            .bind(i32::from(user.is_beta))
-            .bind(user.role.as_str())
-            .bind(now)
-            .fetch_one(c).await)?;
-        let name = user.username.to_lowercase();
-        let claimed = on_tx!(&mut tx, c => sqlx::query(CLAIM_NAME).bind(&name).bind(id).execute(c).await
-            .map(|done| done.rows_affected()))?;
-        if claimed == 0 {
-            return Ok(None);
-        }
+        let Some(id) = insert(&mut tx, user, now).await? else { return Ok(None) };
         tx.commit().await?;
         Ok(Some(id))
     }

@@ -63,7 +63,7 @@ async fn many_calls_at_once_don_t_overshoot(harness: Arc<Harness>) {
     let mut good = 0;
     for call in calls {
         let status = call.await.unwrap();
-        assert!(matches!(status, 200 | 503), "{status}");
+        assert!(matches!(status, 200 | 429 | 503), "{status}");
         good += usize::from(status == 200);
     }
     assert_eq!((good, scene.script.calls("m")), (10, 10));

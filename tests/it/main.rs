@@ -6,13 +6,16 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on has failed")]
 
 mod allowances;
+mod attacks;
 mod auth;
 mod gateway;
 mod harness;
 mod health;
 mod input;
 mod keys;
+mod lifecycle;
 mod limits;
+mod people;
 mod process;
 mod provider;
 mod quotas;

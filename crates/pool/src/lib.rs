@@ -4,20 +4,25 @@
 //!
 //! | to know | look in |
 //! | --- | --- |
-//! | what is counted, and in which units | [`units`], [`group`] |
+//! | what is counted, and in which units | [`units`], [`group`], [`pricing`] |
 //! | what a member may use of others' accounts | [`quota`] = [`bucket`] (hot) + [`sharing`] (cold) |
 //! | how much a person or key may do at once | [`limits`] |
 //! | which account serves a call | [`index`], [`account`] |
+//! | who is next when all accounts are busy | [`fair`] |
+//! | whether a failed call is sent once more | [`retry`] |
 
 pub mod account;
 pub mod allowance;
 pub mod bucket;
+pub mod fair;
 pub mod group;
 pub mod health;
 pub mod index;
 pub mod limits;
 pub mod pattern;
+pub mod pricing;
 pub mod quota;
+pub mod retry;
 pub mod rules;
 pub mod sharing;
 pub mod units;

@@ -10,6 +10,7 @@ mod request;
 pub mod anthropic;
 pub mod error;
 pub mod gemini;
+pub mod head;
 pub mod limits;
 pub mod models;
 pub mod observe;
@@ -20,6 +21,7 @@ pub mod tokens;
 pub mod usage;
 
 pub use error::{ErrorKind, WireError};
+pub use head::{Endpoint, Head};
 pub use observe::{Observed, StreamObserver};
 pub use request::RequestError;
 pub use usage::Usage;

@@ -43,6 +43,45 @@ impl ModelList {
     }
 }
 
+/// The list of models as Google's API wraps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GeminiModelList {
+    /// The models, in the order to show them.
+    #[serde(default)]
+    pub models: Vec<GeminiModel>,
+}
+
+/// One model as Google's API describes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GeminiModel {
+    /// `models/` and the name to put into a URL.
+    pub name: String,
+    /// The name for people.
+    #[serde(default)]
+    pub display_name: String,
+    /// What can be done with it.
+    #[serde(default)]
+    pub supported_generation_methods: Vec<String>,
+}
+
+impl GeminiModel {
+    /// The model of this name.
+    pub fn new(id: &str) -> Self {
+        let methods = ["generateContent", "streamGenerateContent", "countTokens"];
+        Self {
+            name: format!("models/{id}"),
+            display_name: id.to_owned(),
+            supported_generation_methods: methods.map(str::to_owned).into(),
+        }
+    }
+
+    /// The name to put into a URL.
+    pub fn id(&self) -> &str {
+        self.name.strip_prefix("models/").unwrap_or(&self.name)
+    }
+}
+
 fn model_object() -> String {
     "model".to_owned()
 }

@@ -16,6 +16,8 @@ pub struct Usage {
     pub output_tokens: u64,
     /// The part of the input that was read from a cache.
     pub cached_tokens: u64,
+    /// The part of the input that was written to a cache, where the provider bills that apart.
+    pub cache_write_tokens: u64,
     /// The part of the output that was reasoning.
     pub reasoning_tokens: u64,
 }
@@ -56,6 +58,7 @@ impl Usage {
             input_tokens: self.input_tokens.max(other.input_tokens),
             output_tokens: self.output_tokens.max(other.output_tokens),
             cached_tokens: self.cached_tokens.max(other.cached_tokens),
+            cache_write_tokens: self.cache_write_tokens.max(other.cache_write_tokens),
             reasoning_tokens: self.reasoning_tokens.max(other.reasoning_tokens),
         }
     }
@@ -63,10 +66,12 @@ impl Usage {
     fn sane(self) -> Self {
         let input_tokens = self.input_tokens.min(MAX_TOKENS);
         let output_tokens = self.output_tokens.min(MAX_TOKENS);
+        let cached_tokens = self.cached_tokens.min(input_tokens);
         Self {
             input_tokens,
             output_tokens,
-            cached_tokens: self.cached_tokens.min(input_tokens),
+            cached_tokens,
+            cache_write_tokens: self.cache_write_tokens.min(input_tokens - cached_tokens),
             reasoning_tokens: self.reasoning_tokens.min(output_tokens),
         }
     }
@@ -122,7 +127,11 @@ fn anthropic(object: &[u8]) -> Usage {
     let mut usage = Usage::default();
     for (depth, key, n) in counts(object) {
         match (depth, key) {
-            (1, b"input_tokens" | b"cache_creation_input_tokens") => usage.input_tokens += n,
+            (1, b"input_tokens") => usage.input_tokens += n,
+            (1, b"cache_creation_input_tokens") => {
+                usage.input_tokens += n;
+                usage.cache_write_tokens = n;
+            }
             (1, b"cache_read_input_tokens") => {
                 usage.input_tokens += n;
                 usage.cached_tokens = n;
@@ -162,6 +171,7 @@ mod tests {
             output_tokens: output,
             cached_tokens: cached,
             reasoning_tokens: reasoning,
+            ..Usage::default()
         })
     }
 
@@ -191,7 +201,8 @@ mod tests {
     fn anthropic_adds_both_cache_counts() {
         let body = br#"{"type":"message","usage":{"input_tokens":3,"cache_creation_input_tokens":100,
             "cache_read_input_tokens":40,"cache_creation":{"ephemeral_5m_input_tokens":100},"output_tokens":12}}"#;
-        assert_eq!(Usage::from_body(Dialect::Anthropic, body), usage(143, 12, 40, 0));
+        let written = usage(143, 12, 40, 0).map(|usage| Usage { cache_write_tokens: 100, ..usage });
+        assert_eq!(Usage::from_body(Dialect::Anthropic, body), written);
     }
 
     #[test]

@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLo
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use millpond_pool::account::Provider;
 use millpond_pool::health::{Circuit, Event, Fuse, Reason, Record, Scope, Tally};
 use millpond_pool::rules::{Failed, Harm, Reach, Rules, Then, Trouble};
 use millpond_pool::units::Moment;
@@ -21,6 +20,7 @@ use millpond_wire::refusal::Refusal;
 use tokio::sync::Notify;
 
 use super::accounts::Serving;
+use super::credentials::Credentials;
 use crate::clock::Clock;
 use crate::ids::AccountId;
 use crate::state::State;
@@ -35,14 +35,13 @@ const TALLIES: usize = 64;
 /// An attempt that failed.
 pub(super) struct Met<'a> {
     pub(super) account: &'a Serving,
-    pub(super) provider: Provider,
+    /// Which of the account's credentials was sent.
+    pub(super) credential: usize,
     pub(super) upstream_model: &'a str,
     pub(super) trouble: Trouble,
     /// Headers and the (bounded) body of the answer, if there was one.
     pub(super) headers: Option<&'a HeaderMap>,
     pub(super) body: &'a [u8],
-    /// The credential that was sent, never to be repeated to anybody.
-    pub(super) secret: &'a str,
 }
 
 /// What an attempt's failure means for the call.
@@ -52,6 +51,8 @@ pub(super) struct Judged {
     pub(super) go_on: bool,
     /// The rule that decided.
     pub(super) cause: String,
+    /// Whether it is one credential that rests.
+    pub(super) about_credential: bool,
     /// How long what failed rests, where that is known.
     pub(super) wait: Option<Duration>,
 }
@@ -93,6 +94,8 @@ pub(super) struct Health {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Rest {
     pub(super) account: Option<Moment>,
+    /// For each credential, until when it rests.
+    pub(super) credentials: Vec<Option<Moment>>,
     pub(super) models: Vec<(Box<str>, Moment)>,
 }
 
@@ -125,7 +128,7 @@ impl Health {
         let header = |name: &str| met.headers.and_then(|headers| headers.get(name)?.to_str().ok());
         let wait_millis = limits::wait_millis(header, now.0).or(refusal.retry_millis);
         let verdict = self.rules.judge(&Failed {
-            provider: met.provider,
+            provider: met.account.provider,
             trouble: met.trouble,
             codes: &refusal.codes,
             message: &refusal.message,
@@ -136,26 +139,43 @@ impl Health {
             Trouble::Status(status) => Some(status),
             _ => None,
         };
-        let reason = Reason { cause: verdict.cause.to_owned(), status, words: refusal.words(met.secret) };
+        let words = refusal.words(met.account.credentials.secret(met.credential));
+        let reason = Reason { cause: verdict.cause.to_owned(), status, words };
+        // Several credentials are mostly of several customers of the provider: what it limits is one of them.
+        let limited = matches!(met.trouble, Trouble::Status(402 | 403 | 429));
+        let harm = match verdict.harm {
+            Harm::Rest(_, millis) if limited && !met.account.credentials.is_single() => {
+                Harm::Rest(Reach::Credential, millis)
+            }
+            harm => harm,
+        };
         let judged = Judged {
             go_on: verdict.then == Then::GoOn,
             cause: verdict.cause.to_owned(),
-            wait: match verdict.harm {
+            about_credential: matches!(
+                harm,
+                Harm::Rest(Reach::Credential, _) | Harm::UntilChanged(Reach::Credential)
+            ),
+            wait: match harm {
                 Harm::Rest(_, millis) => Some(Duration::from_millis(u64::try_from(millis).unwrap_or(0))),
                 _ => None,
             },
         };
-        self.harm(met.account, met.upstream_model, verdict.harm, reason, now);
+        self.harm(met, harm, reason, now);
         judged
     }
 
-    fn harm(&self, account: &Serving, model: &str, harm: Harm, reason: Reason, now: Moment) {
+    fn harm(&self, met: &Met<'_>, harm: Harm, reason: Reason, now: Moment) {
+        let (account, model) = (met.account, met.upstream_model);
         let (Harm::Circuit(reach) | Harm::Rest(reach, _) | Harm::UntilChanged(reach)) = harm else { return };
         let scope = match reach {
             // A name with a star would be a pattern in selection; no provider has one.
             Reach::Model if model.contains('*') => return,
             Reach::Model => Scope::Model(model.to_owned()),
-            Reach::Credential => Scope::Credential(account.fingerprint.clone()),
+            Reach::Credential => match account.credentials.fingerprint(met.credential) {
+                Some(fingerprint) => Scope::Credential(fingerprint.to_owned()),
+                None => return,
+            },
             Reach::Account => Scope::Account,
         };
         let event = match harm {
@@ -224,9 +244,17 @@ impl Health {
 
     /// The provider broke off an answer that had begun, which counts like an error of its server.
     pub(super) fn broke_off(&self, account: &Serving, model: &str) {
+        let met = Met {
+            account,
+            credential: 0,
+            upstream_model: model,
+            trouble: Trouble::Broken,
+            headers: None,
+            body: &[],
+        };
         let words = "the answer broke off".to_owned();
         let reason = Reason { cause: "broken_off".to_owned(), status: None, words };
-        self.harm(account, model, Harm::Circuit(Reach::Model), reason, self.now());
+        self.harm(&met, Harm::Circuit(Reach::Model), reason, self.now());
     }
 
     /// Lets a call through to a chosen account: at once to a healthy one (only memory is read), as the one probe of all
@@ -268,13 +296,15 @@ impl Health {
         self.flush(id).await
     }
 
-    /// The pauses of an account, of its present credential only.
-    pub(super) fn of(&self, id: &AccountId, fingerprint: Option<&str>) -> Vec<PauseView> {
+    /// The pauses of an account, and of its present credentials where those are known.
+    pub(super) fn of(&self, id: &AccountId, credentials: Option<&Credentials>) -> Vec<PauseView> {
         let now = self.now();
         let held = self.read();
         let pauses = held.get(id).map_or(&[][..], |held| &held.view.pauses);
         let concerns = |scope: &Scope| match scope {
-            Scope::Credential(other) => fingerprint.is_none_or(|fingerprint| fingerprint == other),
+            Scope::Credential(one) => {
+                credentials.is_none_or(|present| present.fingerprints().any(|fingerprint| fingerprint == one))
+            }
             _ => true,
         };
         let shown = pauses.iter().filter(|pause| pause.rests(now) || pause.needs_probe());
@@ -285,9 +315,14 @@ impl Health {
     pub(super) fn rest_of(&self, account: &Serving) -> Rest {
         let now = self.now();
         let held = self.read();
-        let Some(Held { view, .. }) = held.get(&account.id) else { return Rest::default() };
-        let credential = Scope::Credential(account.fingerprint.clone());
-        let whole = [view.rests_until(&Scope::Account, now), view.rests_until(&credential, now)];
+        let well = Record::default();
+        let view = held.get(&account.id).map_or(&well, |held| &held.view);
+        let until = |fingerprint: &str| view.rests_until(&Scope::Credential(fingerprint.to_owned()), now);
+        let credentials: Vec<Option<Moment>> = account.credentials.fingerprints().map(until).collect();
+        // Without any credential that may be sent, all of it rests until the first may.
+        let spent = credentials.iter().all(Option::is_some);
+        let first = credentials.iter().flatten().min().copied().filter(|_| spent);
+        let whole = [view.rests_until(&Scope::Account, now), first];
         let mut models: Vec<(Box<str>, Moment)> = Vec::new();
         for pause in view.pauses.iter().filter(|pause| pause.rests(now)) {
             let Scope::Model(name) = &pause.scope else { continue };
@@ -297,7 +332,7 @@ impl Health {
                 None => models.push((name.as_str().into(), until)),
             }
         }
-        Rest { account: whole.into_iter().flatten().max(), models }
+        Rest { account: whole.into_iter().flatten().max(), credentials, models }
     }
 
     /// Takes an event up here at once and has it carried to the others; answers whether it changed something.

@@ -22,6 +22,7 @@
 //! # assert!(observed.saw_end);
 //! ```
 
+mod elements;
 mod inspect;
 
 use std::collections::VecDeque;
@@ -29,8 +30,8 @@ use std::mem;
 
 use bytes::Bytes;
 
-use crate::sse::EventEnd;
 use crate::{Dialect, Usage};
+use elements::Framing;
 use inspect::{Tally, Verdict};
 
 /// How much streamed text is kept for an estimate, in bytes; what is beyond is only counted.
@@ -75,7 +76,7 @@ pub struct Observed {
 pub struct StreamObserver {
     dialect: Dialect,
     drop_usage_chunk: bool,
-    end: EventEnd,
+    framing: Framing,
     /// A copy of what came of the current event in earlier frames.
     partial: Vec<u8>,
     /// The current event is too large to be looked into.
@@ -118,7 +119,7 @@ impl StreamObserver {
         Self {
             dialect,
             drop_usage_chunk: drop_usage_chunk && dialect == Dialect::OpenAi,
-            end: EventEnd::default(),
+            framing: Framing::default(),
             partial: Vec::new(),
             skipping: false,
             unfiltered: false,
@@ -131,12 +132,17 @@ impl StreamObserver {
         }
     }
 
+    /// Watches a stream that is one JSON array, as Gemini's is without `alt=sse`.
+    pub fn of_array(dialect: Dialect) -> Self {
+        Self { framing: Framing::array(), ..Self::new(dialect, false) }
+    }
+
     /// Takes the next frame from the provider.
     pub fn feed(&mut self, frame: Bytes) {
         self.bytes += frame.len() as u64;
         // `sent` bytes of the frame have been put into a lane; the current event begins at `start`.
         let (mut sent, mut start) = (0, 0);
-        while let Some(length) = self.end.find(&frame[start..]) {
+        while let Some(length) = self.framing.find(&frame[start..]) {
             let stop = start + length;
             let verdict = self.complete(&frame[start..stop]);
             sent = self.settle(verdict, &frame, sent..start, stop);
@@ -168,9 +174,9 @@ impl StreamObserver {
     }
 
     /// Whether the terminal event has come and is being kept back until [`release`](Self::release). Nothing that
-    /// matters follows it in OpenAI's and Anthropic's streams; a Gemini stream is only over when the provider ends it.
+    /// matters follows it, but in Gemini's event streams, which are only over when the provider ends them.
     pub fn has_ended(&self) -> bool {
-        self.tally.saw_end
+        self.tally.saw_end && (self.dialect != Dialect::Gemini || self.framing.is_array())
     }
 
     /// Whether the client can have seen any content.
@@ -189,7 +195,7 @@ impl StreamObserver {
         if !self.partial.is_empty() || self.undecided.bytes > 0 {
             let verdict = self.complete(b"");
             self.settle(verdict, &Bytes::new(), 0..0, 0);
-            self.end = EventEnd::default();
+            self.framing.restart();
         }
         let observed = mem::take(&mut self.tally).into_observed(self.bytes);
         // A second call must not forget how the stream ended.
@@ -214,11 +220,11 @@ impl StreamObserver {
             return Verdict::Content;
         }
         if self.partial.is_empty() {
-            return self.tally.inspect(self.dialect, tail);
+            return self.framing.inspect(&mut self.tally, self.dialect, tail);
         }
         self.partial.extend_from_slice(tail);
         let event = mem::take(&mut self.partial);
-        let verdict = self.tally.inspect(self.dialect, &event);
+        let verdict = self.framing.inspect(&mut self.tally, self.dialect, &event);
         self.partial = event;
         self.partial.clear();
         verdict

@@ -1,0 +1,213 @@
+//! What a call costs in money, by a table that is kept as data. A model that the table does not name has no price, which
+//! is not the same as costing nothing. Prices are whole micro-dollars per million tokens and a cost is rounded up once,
+//! so it is exact to less than one micro-dollar. Surcharges for very long prompts and for tools are not in the table.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use crate::pattern::Pattern;
+use crate::units::{AMOUNT_LIMIT, MicroUsd};
+
+/// The table that comes with the program.
+const BUILT_IN: &str = include_str!("../data/prices.json");
+/// A price above this (a million dollars per million tokens) is a mistake.
+const HIGHEST: u64 = 1_000_000_000_000;
+const MILLION: u128 = 1_000_000;
+
+/// Why a price table can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PriceError {
+    /// It is no JSON of the right shape.
+    #[error("not a price table: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A number is out of bounds.
+    #[error("a price of {0} is above {HIGHEST} micro-dollars per million tokens")]
+    TooHigh(String),
+}
+
+/// Tokens by what they are billed as. Cached and written ones are part of `input`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// All input tokens.
+    pub input: u64,
+    /// Those of the input that were read from a cache.
+    pub cache_read: u64,
+    /// Those of the input that were written to a cache.
+    pub cache_write: u64,
+    /// All output tokens.
+    pub output: u64,
+}
+
+/// Micro-dollars per million tokens of one model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Price {
+    input: u64,
+    output: u64,
+    /// The same as `input` where the provider has no price of its own for it.
+    cache_read: Option<u64>,
+    cache_write: Option<u64>,
+}
+
+impl Price {
+    /// What so many tokens cost, rounded up.
+    pub fn cost(&self, tokens: &Tokens) -> MicroUsd {
+        let read = tokens.cache_read.min(tokens.input);
+        let written = tokens.cache_write.min(tokens.input - read);
+        let plain = tokens.input - read - written;
+        let billed = [
+            (plain, self.input),
+            (read, self.cache_read.unwrap_or(self.input)),
+            (written, self.cache_write.unwrap_or(self.input)),
+            (tokens.output, self.output),
+        ];
+        let sum: u128 = billed.into_iter().map(|(count, price)| u128::from(count) * u128::from(price)).sum();
+        let micro = i64::try_from(sum.div_ceil(MILLION)).unwrap_or(AMOUNT_LIMIT);
+        MicroUsd(micro.min(AMOUNT_LIMIT))
+    }
+}
+
+/// The table as it is written.
+#[derive(Deserialize)]
+struct Table {
+    prices: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    models: Vec<Pattern>,
+    #[serde(flatten)]
+    price: Price,
+}
+
+/// The prices of all models that are known.
+#[derive(Debug, Default)]
+pub struct Prices {
+    exact: HashMap<String, Price>,
+    /// Longest literal beginning first.
+    patterns: Vec<(Pattern, Price)>,
+}
+
+impl Prices {
+    /// The table that comes with the program.
+    pub fn built_in() -> Result<Self, PriceError> {
+        let mut prices = Self::default();
+        prices.add(BUILT_IN)?;
+        Ok(prices)
+    }
+
+    /// Puts a table of the same form over what is known; its rows win.
+    pub fn add(&mut self, json: &str) -> Result<(), PriceError> {
+        let table: Table = serde_json::from_str(json)?;
+        let mut patterns = Vec::new();
+        for Row { models, price } in table.prices {
+            let all = [Some(price.input), Some(price.output), price.cache_read, price.cache_write];
+            if all.into_iter().flatten().any(|one| one > HIGHEST) {
+                return Err(PriceError::TooHigh(models.first().map_or("?", Pattern::as_str).to_owned()));
+            }
+            for model in models {
+                if model.is_exact() {
+                    self.exact.insert(model.as_str().to_owned(), price);
+                } else {
+                    self.exact.retain(|name, _| !model.matches(name));
+                    patterns.push((model, price));
+                }
+            }
+        }
+        patterns.sort_by_key(|(model, _)| std::cmp::Reverse(model.literal_prefix().len()));
+        patterns.append(&mut self.patterns);
+        self.patterns = patterns;
+        Ok(())
+    }
+
+    /// The price of a model, whatever vendor stands before its name.
+    pub fn of(&self, model: &str) -> Option<Price> {
+        let bare = model.rsplit('/').next().filter(|bare| *bare != model);
+        self.find(model).or_else(|| self.find(bare?))
+    }
+
+    fn find(&self, model: &str) -> Option<Price> {
+        let matching = || self.patterns.iter().find(|(pattern, _)| pattern.matches(model));
+        self.exact.get(model).copied().or_else(|| matching().map(|(_, price)| *price))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn micro(model: &str, tokens: Tokens) -> Option<i64> {
+        Some(Prices::built_in().unwrap().of(model)?.cost(&tokens).0)
+    }
+
+    #[test]
+    fn well_known_models_have_prices() {
+        let tokens = Tokens { input: 1_000_000, output: 1_000_000, ..Tokens::default() };
+        assert_eq!(micro("gpt-4o", tokens), Some(12_500_000));
+        assert_eq!(micro("gpt-4o-2024-08-06", tokens), Some(12_500_000));
+        assert_eq!(micro("openai/gpt-4o-mini", tokens), Some(750_000));
+        assert_eq!(micro("claude-sonnet-4-5-20250929", tokens), Some(18_000_000));
+        assert_eq!(micro("gemini-2.5-flash", tokens), Some(2_800_000));
+        let cached = Tokens { input: 1_000_000, cache_read: 900_000, cache_write: 100_000, output: 0 };
+        assert_eq!(micro("claude-sonnet-4-5", cached), Some(270_000 + 375_000));
+        assert_eq!(micro("gpt-4o", Tokens { input: 1, ..Tokens::default() }), Some(3), "2.5 is rounded up");
+        assert_eq!(micro("gpt-4o", Tokens::default()), Some(0));
+    }
+
+    #[test]
+    fn unknown_is_unknown() {
+        for model in ["", "no-such-model", "gpt-4o-audio-preview", "vendor/gpt-4o:free", "claude-opus-9"] {
+            assert_eq!(micro(model, Tokens::default()), None, "{model}");
+        }
+    }
+
+    #[test]
+    fn a_file_wins_over_the_built_in_table() {
+        let mut prices = Prices::built_in().unwrap();
+        prices.add(r#"{"prices":[{"models":["gpt-4o","mine-*"],"input":7000000,"output":0}]}"#).unwrap();
+        let tokens = Tokens { input: 1, ..Tokens::default() };
+        assert_eq!(prices.of("gpt-4o").unwrap().cost(&tokens), MicroUsd(7));
+        assert_eq!(prices.of("mine-1").unwrap().cost(&tokens), MicroUsd(7));
+        prices.add(r#"{"prices":[{"models":["gpt-4*"],"input":9000000,"output":0}]}"#).unwrap();
+        assert_eq!(prices.of("gpt-4o").unwrap().cost(&tokens), MicroUsd(9));
+        assert!(prices.add(r#"{"prices":[{"models":["x"],"input":-1,"output":0}]}"#).is_err());
+        assert!(prices.add(r#"{"prices":[{"models":["x"],"input":99999999999999,"output":0}]}"#).is_err());
+    }
+
+    fn price() -> impl Strategy<Value = Price> {
+        let one = 0..=HIGHEST;
+        (one.clone(), one.clone(), prop::option::of(one.clone()), prop::option::of(one)).prop_map(
+            |(input, output, cache_read, cache_write)| Price { input, output, cache_read, cache_write },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn costs_are_exact_and_grow(price in price(), counts in any::<[u32; 4]>(), more in any::<u32>()) {
+            let [plain, cache_read, cache_write, output] = counts.map(u64::from);
+            let tokens = Tokens { input: plain + cache_read + cache_write, cache_read, cache_write, output };
+            let cost = price.cost(&tokens).0;
+            let exact = u128::from(plain) * u128::from(price.input)
+                + u128::from(cache_read) * u128::from(price.cache_read.unwrap_or(price.input))
+                + u128::from(cache_write) * u128::from(price.cache_write.unwrap_or(price.input))
+                + u128::from(output) * u128::from(price.output);
+            prop_assert!((0..=AMOUNT_LIMIT).contains(&cost));
+            if cost < AMOUNT_LIMIT {
+                let billed = u128::try_from(cost).unwrap() * MILLION;
+                prop_assert!(billed >= exact && billed - exact < MILLION);
+            }
+            let more = u64::from(more);
+            prop_assert!(price.cost(&Tokens { output: output + more, ..tokens }).0 >= cost);
+            prop_assert!(price.cost(&Tokens { input: tokens.input + more, ..tokens }).0 >= cost);
+        }
+
+        #[test]
+        fn nothing_overflows(price in price(), counts in any::<[u64; 4]>()) {
+            let [input, cache_read, cache_write, output] = counts;
+            let cost = price.cost(&Tokens { input, cache_read, cache_write, output }).0;
+            prop_assert!((0..=AMOUNT_LIMIT).contains(&cost));
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! `/api/admin/invites`: codes with which people may register.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use secrecy::ExposeSecret as _;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::Done;
+use super::input::{MemberBody, QueryMap, Segment, path_id};
+use crate::app::App;
+use crate::auth::extract::Admin;
+use crate::auth::one_time;
+use crate::clock::Timestamp;
+use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::ids::{InviteId, UserId};
+use crate::messages::say;
+use crate::store::invites::{self, InviteRow, InviteUse};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(revoke))
+}
+
+/// Who registered with an invite.
+#[derive(Debug, Serialize, ToSchema)]
+struct InviteUseView {
+    user_id: UserId,
+    username: String,
+    used_at: Timestamp,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct InviteView {
+    id: InviteId,
+    uses_left: i32,
+    expires_at: Option<Timestamp>,
+    note: Option<String>,
+    created_by: Option<UserId>,
+    created_at: Timestamp,
+    is_revoked: bool,
+    used_by: Vec<InviteUseView>,
+    /// Only in the answer that makes the invite.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+}
+
+impl InviteView {
+    fn new(row: InviteRow, uses: Vec<InviteUse>, code: Option<String>) -> Self {
+        let used = |one: InviteUse| InviteUseView {
+            user_id: one.user_id,
+            username: one.username,
+            used_at: one.used_at,
+        };
+        Self {
+            id: row.id,
+            uses_left: row.uses_left,
+            expires_at: row.expires_at,
+            note: row.note,
+            created_by: row.created_by,
+            created_at: row.created_at,
+            is_revoked: row.is_revoked,
+            used_by: uses.into_iter().map(used).collect(),
+            code,
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct InviteList {
+    success: bool,
+    data: Vec<InviteView>,
+    /// To be sent as `before` for the next page.
+    next: Option<InviteId>,
+}
+
+const PAGE: i64 = 50;
+
+/// Invites, newest first, with who used them.
+#[utoipa::path(get, path = "/api/admin/invites", tag = "admin", params(("before" = Option<i64>, Query)),
+    security(("access_token" = [])), responses((status = 200, body = InviteList), (status = 403, body = ErrorBody)))]
+async fn list(State(app): State<Arc<App>>, _: Admin, query: QueryMap) -> Result<Json<InviteList>> {
+    let before = query.given("before").and_then(|id| id.parse().ok()).unwrap_or(i64::MAX);
+    let rows = app.store.list_invites(InviteId(before), PAGE).await?;
+    let next = rows.last().map(|row| row.id).filter(|_| rows.len() as i64 == PAGE);
+    let mut data = Vec::with_capacity(rows.len());
+    for row in rows {
+        let uses = app.store.list_invite_uses(row.id).await?;
+        data.push(InviteView::new(row, uses, None));
+    }
+    Ok(Json(InviteList { success: true, data, next }))
+}
+
+/// What to make an invite of.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
+struct NewInvite {
+    /// How many people may use it; 1 when absent.
+    #[schema(minimum = 1, maximum = 100_000)]
+    uses: Option<i64>,
+    expires_at: Option<Timestamp>,
+    #[schema(max_length = 200)]
+    note: Option<String>,
+}
+
+/// Make an invite. The answer shows its code, never again.
+#[utoipa::path(post, path = "/api/admin/invites", tag = "admin", request_body = NewInvite,
+    security(("access_token" = [])), responses((status = 200, body = InviteView), (status = 403, body = ErrorBody),
+    (status = 422, body = ValidationBody)))]
+async fn create(
+    State(app): State<Arc<App>>,
+    MemberBody(member, mut body): MemberBody,
+) -> Result<Json<InviteView>> {
+    let Admin(admin) = Admin::of(&app, member)?;
+    let uses = body.optional_integer("uses", 1, 100_000).unwrap_or(1);
+    let expires_at = body.optional_moment("expires_at");
+    let note = body.optional_text("note", 200);
+    body.finish()?;
+    let code = one_time::secret();
+    let hash = one_time::hash(code.expose_secret());
+    let uses = i32::try_from(uses).unwrap_or(1);
+    let invite = invites::NewInvite {
+        code_hash: &hash,
+        uses,
+        expires_at,
+        note: note.as_deref(),
+        created_by: admin.user.id,
+    };
+    let row = app.store.create_invite(&invite, app.clock.now()).await?;
+    Ok(Json(InviteView::new(row, Vec::new(), Some(code.expose_secret().to_owned()))))
+}
+
+/// End an invite. Who has used it stays.
+#[utoipa::path(delete, path = "/api/admin/invites/{invite_id}", tag = "admin", params(("invite_id" = i64, Path)),
+    security(("access_token" = [])), responses((status = 200, body = Done), (status = 403, body = ErrorBody),
+    (status = 404, body = ErrorBody)))]
+async fn revoke(State(app): State<Arc<App>>, _: Admin, Segment(id): Segment) -> Result<Json<Done>> {
+    let id = InviteId(i64::from(path_id("invite_id", &id)?));
+    if !app.store.revoke_invite(id).await? {
+        return Err(ApiError::not_found(say("no_such_invite")));
+    }
+    Ok(Done::new(say("invite_ended")))
+}

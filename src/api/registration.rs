@@ -1,0 +1,126 @@
+//! Becoming a member: registering, setting the installation up, and a new password by a link from an administrator.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Done, SignInAnswer, signed_in};
+use super::input::Body;
+use crate::app::App;
+use crate::auth::extract::Client;
+use crate::auth::one_time::{self, Door};
+use crate::auth::{passwords, registration, sessions};
+use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::ids::UserId;
+use crate::messages::say;
+use crate::state::throttle::Subject;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(register)).routes(routes!(set_up)).routes(routes!(reset_password))
+}
+
+/// Who to become.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
+struct Registration {
+    #[schema(min_length = 3, max_length = 50)]
+    username: String,
+    #[schema(min_length = 8, max_length = 128, format = Password)]
+    password: String,
+    /// Needed where registration is by invite.
+    invite: Option<String>,
+}
+
+/// Every attempt counts: names can't be walked, and invites can't be guessed.
+async fn throttle(app: &App, client: &Client) -> Result<()> {
+    let address = format!("registration:{}", client.address);
+    let wait = app.state.login_attempt(Subject::Address(&address), app.clock.now()).await?;
+    if wait.is_zero() {
+        return Ok(());
+    }
+    Err(ApiError::too_many("too_many_requests", say("too_many_requests"), wait))
+}
+
+/// Register with a name and a password.
+#[utoipa::path(post, path = "/api/auth/register", tag = "auth", request_body = Registration, responses(
+    (status = 201, body = SignInAnswer), (status = 400, body = ErrorBody, description = "The name or the password can't be used"),
+    (status = 403, body = ErrorBody, description = "Registration is closed, or the invite is not good"),
+    (status = 409, body = ErrorBody, description = "The name is taken"),
+    (status = 422, body = ValidationBody), (status = 429, body = ErrorBody)))]
+async fn register(State(app): State<Arc<App>>, client: Client, Body(mut body): Body) -> Result<Response> {
+    let username = body.text("username", 3, 50);
+    let password = body.secret("password", passwords::SHORTEST, passwords::LONGEST);
+    let invite = body.optional_text("invite", 100);
+    body.finish()?;
+    throttle(&app, &client).await?;
+    let user = registration::register(&app, &username, &password, invite.as_deref()).await?;
+    let entered = sessions::enter(&app, user, None, &client).await?;
+    Ok(signed_in(&app, entered, StatusCode::CREATED))
+}
+
+/// The first administrator.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
+struct FirstAdmin {
+    /// From the link that the server shows at its first start.
+    token: String,
+    #[schema(min_length = 3, max_length = 50)]
+    username: String,
+    #[schema(min_length = 8, max_length = 128, format = Password)]
+    password: String,
+}
+
+/// Make the first administrator, with the link that the server shows at its first start.
+#[utoipa::path(post, path = "/api/auth/setup", tag = "auth", request_body = FirstAdmin, responses(
+    (status = 201, body = SignInAnswer), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
+    (status = 422, body = ValidationBody), (status = 429, body = ErrorBody)))]
+async fn set_up(State(app): State<Arc<App>>, client: Client, Body(mut body): Body) -> Result<Response> {
+    let token = body.text("token", 1, 100);
+    let username = body.text("username", 3, 50);
+    let password = body.secret("password", passwords::SHORTEST, passwords::LONGEST);
+    body.finish()?;
+    throttle(&app, &client).await?;
+    let user = registration::set_up(&app, &token, &username, &password).await?;
+    let entered = sessions::enter(&app, user, None, &client).await?;
+    Ok(signed_in(&app, entered, StatusCode::CREATED))
+}
+
+/// A new password.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
+struct NewPassword {
+    /// From the link that an administrator made.
+    token: String,
+    #[schema(min_length = 8, max_length = 128, format = Password)]
+    password: String,
+}
+
+/// Set a new password with a link from an administrator. It ends all sessions.
+#[utoipa::path(post, path = "/api/auth/reset-password", tag = "auth", request_body = NewPassword, responses(
+    (status = 200, body = Done), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
+    (status = 422, body = ValidationBody), (status = 429, body = ErrorBody)))]
+async fn reset_password(
+    State(app): State<Arc<App>>,
+    client: Client,
+    Body(mut body): Body,
+) -> Result<Json<Done>> {
+    let token = body.text("token", 1, 100);
+    let password = body.secret("password", passwords::SHORTEST, passwords::LONGEST);
+    body.finish()?;
+    throttle(&app, &client).await?;
+    let refused = || ApiError::forbidden("reset_refused", say("reset_refused"));
+    let person = |id: String| id.parse().map(UserId).map_err(|_| refused());
+    let id = one_time::look(&app, Door::PasswordReset, &token).await?.ok_or_else(refused)?;
+    let user = app.store.find_user(person(id)?).await?.ok_or_else(refused)?;
+    passwords::check(&password, &user.username).await?;
+    // The link is used up by a good password only, and by one of many uses at once.
+    one_time::take(&app, Door::PasswordReset, &token).await?.ok_or_else(refused)?;
+    sessions::replace_password(&app, &user, &password).await?;
+    Ok(Done::new(say("password_changed")))
+}

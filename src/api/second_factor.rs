@@ -1,0 +1,153 @@
+//! `/api/users/me/totp` and the second half of signing in.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use secrecy::ExposeSecret as _;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Done, SignInAnswer, signed_in};
+use super::input::{Body, MemberBody, Object};
+use crate::app::App;
+use crate::auth::extract::{Client, Member};
+use crate::auth::one_time::{self, Door};
+use crate::auth::second_factor::{self, Proof};
+use crate::auth::sessions;
+use crate::error::{ApiError, ErrorBody, FieldError, Result, ValidationBody};
+use crate::ids::UserId;
+use crate::messages::say;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(status, begin, remove))
+        .routes(routes!(confirm))
+        .routes(routes!(second_half))
+}
+
+/// Whether I have a second factor.
+#[derive(Debug, Serialize, ToSchema)]
+struct TotpStatus {
+    enabled: bool,
+    recovery_codes_left: i64,
+}
+
+/// Whether I have a second factor, and how many recovery codes are left.
+#[utoipa::path(get, path = "/api/users/me/totp", tag = "users", security(("access_token" = [])),
+    responses((status = 200, body = TotpStatus), (status = 401, body = ErrorBody)))]
+async fn status(State(app): State<Arc<App>>, member: Member) -> Result<Json<TotpStatus>> {
+    let recovery_codes_left = app.store.count_recovery_codes(member.user.id).await?;
+    Ok(Json(TotpStatus { enabled: member.user.has_totp, recovery_codes_left }))
+}
+
+/// For an authenticator app.
+#[derive(Debug, Serialize, ToSchema)]
+struct TotpSetup {
+    otpauth_uri: String,
+    /// The same as a picture.
+    qr_svg: String,
+}
+
+/// Begin to set a second factor up. Nothing changes until it is confirmed.
+#[utoipa::path(post, path = "/api/users/me/totp", tag = "users", security(("access_token" = [])),
+    responses((status = 200, body = TotpSetup), (status = 401, body = ErrorBody), (status = 409, body = ErrorBody)))]
+async fn begin(State(app): State<Arc<App>>, member: Member) -> Result<Json<TotpSetup>> {
+    let setup = second_factor::begin(&app, &member.user).await?;
+    Ok(Json(TotpSetup {
+        otpauth_uri: setup.uri.expose_secret().to_owned(),
+        qr_svg: setup.qr_svg.expose_secret().to_owned(),
+    }))
+}
+
+/// A code of the authenticator app.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
+struct TotpCode {
+    code: String,
+}
+
+/// Codes for who loses the device. They are shown once; each is good once.
+#[derive(Debug, Serialize, ToSchema)]
+struct RecoveryCodes {
+    success: bool,
+    recovery_codes: Vec<String>,
+}
+
+/// Confirm the second factor with a first code. The answer has the recovery codes.
+#[utoipa::path(post, path = "/api/users/me/totp/confirm", tag = "users", request_body = TotpCode,
+    security(("access_token" = [])), responses((status = 200, body = RecoveryCodes), (status = 400, body = ErrorBody),
+    (status = 401, body = ErrorBody), (status = 422, body = ValidationBody), (status = 429, body = ErrorBody)))]
+async fn confirm(
+    State(app): State<Arc<App>>,
+    MemberBody(member, mut body): MemberBody,
+) -> Result<Json<RecoveryCodes>> {
+    let code = body.secret("code", 1, 20);
+    body.finish()?;
+    let codes = second_factor::confirm(&app, &member.user, &code).await?;
+    let recovery_codes = codes.iter().map(|code| code.expose_secret().to_owned()).collect();
+    Ok(Json(RecoveryCodes { success: true, recovery_codes }))
+}
+
+/// A code of the authenticator app, or a recovery code.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
+struct TotpProof {
+    code: Option<String>,
+    recovery_code: Option<String>,
+}
+
+/// What the body shows as second factor, under the names that the route has for it.
+pub(super) fn proof(body: &mut Object, code: &str, recovery: &str) -> Option<Proof> {
+    let recovery = body.optional_text(recovery, 100).map(|text| Proof::Recovery(text.into()));
+    body.optional_text(code, 20).map(|text| Proof::Code(text.into())).or(recovery)
+}
+
+fn missing_code() -> ApiError {
+    let loc = vec!["body".into(), "code".into()];
+    ApiError::validation(vec![FieldError { kind: "missing", loc, msg: "Field required".to_owned() }])
+}
+
+/// Remove my second factor, showing it once more.
+#[utoipa::path(delete, path = "/api/users/me/totp", tag = "users", request_body = TotpProof,
+    security(("access_token" = [])), responses((status = 200, body = Done), (status = 401, body = ErrorBody),
+    (status = 422, body = ValidationBody), (status = 429, body = ErrorBody)))]
+async fn remove(State(app): State<Arc<App>>, MemberBody(member, mut body): MemberBody) -> Result<Json<Done>> {
+    let proof = proof(&mut body, "code", "recovery_code");
+    body.finish()?;
+    second_factor::remove(&app, &member.user, &proof.ok_or_else(missing_code)?).await?;
+    Ok(Done::new(say("totp_removed")))
+}
+
+/// The second half of a sign-in.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
+struct SecondHalf {
+    /// The `totp_challenge` of the first half's answer.
+    challenge: String,
+    code: Option<String>,
+    recovery_code: Option<String>,
+}
+
+/// Finish a sign-in that asked for the second factor.
+#[utoipa::path(post, path = "/api/auth/totp", tag = "auth", request_body = SecondHalf, responses(
+    (status = 200, body = SignInAnswer), (status = 401, body = ErrorBody), (status = 422, body = ValidationBody),
+    (status = 429, body = ErrorBody)))]
+async fn second_half(State(app): State<Arc<App>>, client: Client, Body(mut body): Body) -> Result<Response> {
+    let challenge = body.text("challenge", 1, 100);
+    let proof = proof(&mut body, "code", "recovery_code");
+    body.finish()?;
+    let proof = proof.ok_or_else(missing_code)?;
+    let over = || ApiError::new(StatusCode::UNAUTHORIZED, "challenge_over", say("challenge_over"));
+    let id = one_time::look(&app, Door::SecondFactor, &challenge).await?.ok_or_else(over)?;
+    let id = id.parse().map(UserId).map_err(|_| over())?;
+    let user = app.store.find_user(id).await?.ok_or_else(over)?;
+    second_factor::verify(&app, &user, &proof).await?;
+    one_time::take(&app, Door::SecondFactor, &challenge).await?.ok_or_else(over)?;
+    let entered = sessions::enter_proven(&app, user, &client).await?;
+    Ok(signed_in(&app, entered, StatusCode::OK))
+}

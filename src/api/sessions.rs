@@ -1,0 +1,113 @@
+//! A person's own sessions and password.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Done, TokenAnswer};
+use super::input::{MemberBody, Segment};
+use crate::app::App;
+use crate::auth::extract::{Client, Member};
+use crate::auth::{passwords, sessions};
+use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::messages::say;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, end_others))
+        .routes(routes!(end))
+        .routes(routes!(change_password))
+}
+
+/// One of my sessions. Moments are null for sessions that began in AntiHub.
+#[derive(Debug, Serialize, ToSchema)]
+struct SessionView {
+    id: String,
+    created_at: Option<String>,
+    last_used_at: String,
+    address: Option<String>,
+    agent: Option<String>,
+    current: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct SessionList {
+    success: bool,
+    data: Vec<SessionView>,
+}
+
+/// My sessions, newest first.
+#[utoipa::path(get, path = "/api/auth/sessions", tag = "auth", security(("access_token" = [])),
+    responses((status = 200, body = SessionList), (status = 401, body = ErrorBody)))]
+async fn list(State(app): State<Arc<App>>, member: Member) -> Result<Json<SessionList>> {
+    let mut data = Vec::new();
+    for (id, record) in app.state.sessions_of(member.user.id).await? {
+        let current = member.claims.sid.as_deref() == Some(id.as_str());
+        let last_used_at = format!("{}Z", record.created_at);
+        data.push(SessionView {
+            id,
+            created_at: record.began_at,
+            last_used_at,
+            address: record.address,
+            agent: record.agent,
+            current,
+        });
+    }
+    data.sort_by(|one, other| other.last_used_at.cmp(&one.last_used_at));
+    Ok(Json(SessionList { success: true, data }))
+}
+
+/// End one of my sessions, everywhere and at once.
+#[utoipa::path(delete, path = "/api/auth/sessions/{session_id}", tag = "auth", params(("session_id" = String, Path)),
+    security(("access_token" = [])), responses((status = 200, body = Done), (status = 404, body = ErrorBody)))]
+async fn end(State(app): State<Arc<App>>, member: Member, Segment(id): Segment) -> Result<Json<Done>> {
+    let mine = app.state.sessions_of(member.user.id).await?;
+    if !mine.iter().any(|(sid, _)| *sid == id) {
+        return Err(ApiError::not_found(say("no_such_session")));
+    }
+    app.state.end_session(&id, app.tokens.refresh_life()).await?;
+    Ok(Done::new(say("session_ended")))
+}
+
+/// End all my sessions but this one.
+#[utoipa::path(delete, path = "/api/auth/sessions", tag = "auth", security(("access_token" = [])),
+    responses((status = 200, body = Done), (status = 401, body = ErrorBody)))]
+async fn end_others(State(app): State<Arc<App>>, member: Member) -> Result<Json<Done>> {
+    for (sid, _) in app.state.sessions_of(member.user.id).await? {
+        if member.claims.sid.as_deref() != Some(sid.as_str()) {
+            app.state.end_session(&sid, app.tokens.refresh_life()).await?;
+        }
+    }
+    Ok(Done::new(say("other_sessions_ended")))
+}
+
+/// A new password in place of the present one.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
+struct PasswordChange {
+    /// Needed by who has a password.
+    current_password: Option<String>,
+    #[schema(min_length = 8, max_length = 128, format = Password)]
+    new_password: String,
+}
+
+/// Change my password. All sessions end but this one, which goes on with the tokens of the answer.
+#[utoipa::path(put, path = "/api/users/me/password", tag = "users", request_body = PasswordChange,
+    security(("access_token" = [])), responses((status = 200, body = TokenAnswer), (status = 400, body = ErrorBody),
+    (status = 401, body = ErrorBody), (status = 422, body = ValidationBody), (status = 429, body = ErrorBody)))]
+async fn change_password(
+    State(app): State<Arc<App>>,
+    client: Client,
+    MemberBody(member, mut body): MemberBody,
+) -> Result<Json<TokenAnswer>> {
+    let current = body.optional_text("current_password", 1_000).map(secrecy::SecretString::from);
+    let new = body.secret("new_password", passwords::SHORTEST, passwords::LONGEST);
+    body.finish()?;
+    let pair = sessions::change_password(&app, &member, current.as_ref(), &new, &client).await?;
+    Ok(Json(TokenAnswer::new(&app, pair, None)))
+}

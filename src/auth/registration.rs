@@ -1,0 +1,122 @@
+//! Becoming a member with name and password: rules of names and passwords, invites, and the first administrator.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use subtle::ConstantTimeEq as _;
+
+use super::{one_time, passwords};
+use crate::app::App;
+use crate::config::Registration;
+use crate::error::{ApiError, Result};
+use crate::ids::UserId;
+use crate::messages::say;
+use crate::store::invites::Invited;
+use crate::store::users::{NewUser, Role, User};
+
+/// The one set-up link of an installation without people, encrypted, so that every instance shows the same.
+const SETUP_KEY: &str = "millpond:setup";
+const SETUP_LIFE: Duration = Duration::from_secs(86_400);
+
+/// Whether a name can be given: letters and digits of any script, and `_ - .` within.
+pub fn is_good_name(name: &str) -> bool {
+    let inner = |letter: char| letter.is_alphanumeric() || "_-.".contains(letter);
+    name.chars().all(inner) && name.chars().next().is_some_and(char::is_alphanumeric)
+}
+
+fn check_name(name: &str) -> Result<()> {
+    if is_good_name(name) { Ok(()) } else { Err(ApiError::bad_request("bad_username", say("bad_username"))) }
+}
+
+fn taken() -> ApiError {
+    ApiError::new(axum::http::StatusCode::CONFLICT, "username_taken", say("username_taken"))
+}
+
+async fn new_user(app: &App, name: &str, password: &SecretString, role: Role) -> Result<NewUser> {
+    check_name(name)?;
+    passwords::check(password, name).await?;
+    Ok(NewUser {
+        username: name.to_owned(),
+        password_hash: Some(app.passwords.hash(password).await?),
+        oauth_id: None,
+        avatar_url: None,
+        trust_level: 0,
+        is_active: true,
+        is_silenced: false,
+        is_beta: false,
+        role,
+    })
+}
+
+async fn found(app: &App, id: UserId) -> Result<User> {
+    app.store.find_user(id).await?.ok_or_else(|| ApiError::internal("a person just made is gone"))
+}
+
+/// Makes a member, as the installation's rules allow.
+pub async fn register(app: &App, name: &str, password: &SecretString, invite: Option<&str>) -> Result<User> {
+    let now = app.clock.now();
+    match app.config.people.registration {
+        Registration::Closed => Err(ApiError::forbidden("registration_closed", say("registration_closed"))),
+        Registration::Sso => {
+            Err(ApiError::forbidden("registration_by_provider", say("registration_by_provider")))
+        }
+        Registration::Open => {
+            let user = new_user(app, name, password, Role::Member).await?;
+            found(app, app.store.create_user(&user, now).await?.ok_or_else(taken)?).await
+        }
+        Registration::Invite => {
+            let not_invited = || ApiError::forbidden("not_invited", say("not_invited"));
+            let code = one_time::hash(invite.ok_or_else(not_invited)?.trim());
+            let user = new_user(app, name, password, Role::Member).await?;
+            match app.store.create_invited_user(&user, &code, now).await? {
+                Invited::Created(id) => found(app, id).await,
+                Invited::NameTaken => Err(taken()),
+                Invited::NotInvited => Err(not_invited()),
+            }
+        }
+    }
+}
+
+/// The secret with which the first administrator can be made; `None` when there is somebody already.
+pub async fn setup_secret(app: &App) -> Result<Option<SecretString>> {
+    if !app.store.list_users(UserId(0), 1).await?.is_empty() {
+        return Ok(None);
+    }
+    let fresh = app.vault.encrypt(one_time::secret().expose_secret());
+    // Of several instances that start at once one decides; what an earlier start left is shown again.
+    app.state.compare_and_put(SETUP_KEY, None, &fresh, SETUP_LIFE).await?;
+    let kept = app.state.get(SETUP_KEY).await?;
+    kept.map(|kept| app.vault.decrypt(&kept)).transpose().map_err(ApiError::internal)
+}
+
+/// Makes the first administrator. The secret is good once, and only while there is nobody.
+pub async fn set_up(app: &App, secret: &str, name: &str, password: &SecretString) -> Result<User> {
+    let refused = || ApiError::forbidden("setup_refused", say("setup_refused"));
+    let expected = setup_secret(app).await?.ok_or_else(refused)?;
+    if !bool::from(expected.expose_secret().as_bytes().ct_eq(secret.as_bytes())) {
+        return Err(refused());
+    }
+    let user = new_user(app, name, password, Role::Admin).await?;
+    // Checked again by taking it: of many uses at once one goes on.
+    let taken_secret = app.state.take(SETUP_KEY).await?.ok_or_else(refused)?;
+    let same = app.vault.decrypt(&taken_secret).map_err(ApiError::internal)?;
+    if same.expose_secret() != expected.expose_secret() {
+        return Err(refused());
+    }
+    found(app, app.store.create_user(&user, app.clock.now()).await?.ok_or_else(taken)?).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_letters_and_digits() {
+        for good in ["ada", "Ada-2", "李雷", "a.b_c", "é1"] {
+            assert!(is_good_name(good), "{good}");
+        }
+        for bad in ["", ".ada", "a b", "a\u{202e}b", "<ada>", "a/b", "ada\n", "a\u{200b}b"] {
+            assert!(!is_good_name(bad), "{bad:?}");
+        }
+    }
+}

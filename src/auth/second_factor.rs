@@ -1,0 +1,155 @@
+//! The second factor: time-based codes (RFC 6238: SHA-1, six digits, thirty seconds, one step of leeway), each good once,
+//! and recovery codes for who lost the device.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use secrecy::{ExposeSecret as _, SecretString};
+use totp_rs::{Builder, Secret, Totp};
+
+use super::one_time;
+use crate::app::App;
+use crate::error::{ApiError, Result};
+use crate::messages::say;
+use crate::state::Invalidation;
+use crate::state::throttle::Subject;
+use crate::store::users::User;
+
+const SECRET_BYTES: usize = 20;
+const RECOVERY_CODES: usize = 10;
+/// A code is remembered for longer than any step in which it could be accepted.
+const USED_FOR: Duration = Duration::from_secs(180);
+/// Name of the installation in authenticator apps.
+const ISSUER: &str = "Millpond";
+
+/// What somebody shows as second factor.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    Code(SecretString),
+    Recovery(SecretString),
+}
+
+/// What a person needs to set an authenticator app up.
+#[derive(Debug)]
+pub struct Setup {
+    pub uri: SecretString,
+    pub qr_svg: SecretString,
+}
+
+fn totp(secret: &[u8], name: &str) -> Result<Totp> {
+    // A colon would end the name within the address.
+    Builder::new()
+        .with_secret(Secret::from(secret))
+        .with_account_name(name.replace(':', "_"))
+        .with_issuer(Some(ISSUER))
+        .build()
+        .map_err(|_| ApiError::internal("a second factor's secret can't be used"))
+}
+
+fn open(app: &App, user: &User, stored: &str) -> Result<Totp> {
+    let text = app.vault.decrypt(stored).map_err(ApiError::internal)?;
+    let secret = STANDARD_NO_PAD.decode(text.expose_secret()).map_err(ApiError::internal)?;
+    totp(&secret, &user.username)
+}
+
+/// Begins to set a second factor up. Nothing is asked for it until it is confirmed.
+pub async fn begin(app: &App, user: &User) -> Result<Setup> {
+    let secret = rand::random::<[u8; SECRET_BYTES]>();
+    let stored = app.vault.encrypt(&STANDARD_NO_PAD.encode(secret));
+    if !app.store.begin_second_factor(user.id, &stored, app.clock.now()).await? {
+        let status = axum::http::StatusCode::CONFLICT;
+        return Err(ApiError::new(status, "totp_exists", say("totp_exists")));
+    }
+    let uri =
+        totp(&secret, &user.username)?.to_url().map_err(|_| ApiError::internal("no otpauth address"))?;
+    let code = qrcode::QrCode::new(uri.as_bytes()).map_err(ApiError::internal)?;
+    let qr_svg = code.render::<qrcode::render::svg::Color<'_>>().min_dimensions(200, 200).build();
+    Ok(Setup { uri: uri.into(), qr_svg: qr_svg.into() })
+}
+
+/// Confirms the second factor with a first code; answers the recovery codes, which are never shown again.
+pub async fn confirm(app: &App, user: &User, code: &SecretString) -> Result<Vec<SecretString>> {
+    let stored = app.store.find_second_factor(user.id, false).await?;
+    let stored = stored.ok_or_else(|| ApiError::bad_request("totp_not_begun", say("totp_not_begun")))?;
+    slow_down(app, user).await?;
+    let accepted = accept_code(app, user, &stored, code).await?;
+    settle(app, user, accepted).await?;
+    let codes: Vec<SecretString> = (0..RECOVERY_CODES).map(|_| recovery_code()).collect();
+    let hashes: Vec<String> = codes.iter().map(|code| one_time::hash(&bare(code.expose_secret()))).collect();
+    if !app.store.confirm_second_factor(user.id, &stored, &hashes).await? {
+        return Err(ApiError::bad_request("totp_not_begun", say("totp_not_begun")));
+    }
+    app.state.publish(Invalidation::User(user.id)).await;
+    Ok(codes)
+}
+
+/// Removes the second factor of who can show it.
+pub async fn remove(app: &App, user: &User, proof: &Proof) -> Result<()> {
+    verify(app, user, proof).await?;
+    app.store.remove_second_factor(user.id).await?;
+    app.state.publish(Invalidation::User(user.id)).await;
+    Ok(())
+}
+
+/// Refuses whoever can't show the second factor. Guessing is slowed down as it is with passwords.
+pub async fn verify(app: &App, user: &User, proof: &Proof) -> Result<()> {
+    slow_down(app, user).await?;
+    let accepted = match proof {
+        Proof::Recovery(code) => {
+            let hash = one_time::hash(&bare(code.expose_secret()));
+            app.store.use_recovery_code(user.id, &hash).await?
+        }
+        Proof::Code(code) => match app.store.find_second_factor(user.id, true).await? {
+            Some(stored) => accept_code(app, user, &stored, code).await?,
+            None => false,
+        },
+    };
+    settle(app, user, accepted).await
+}
+
+fn attempts(user: &User) -> String {
+    format!("totp:{}", user.id)
+}
+
+async fn slow_down(app: &App, user: &User) -> Result<()> {
+    let wait = app.state.login_attempt(Subject::Account(&attempts(user)), app.clock.now()).await?;
+    if wait.is_zero() {
+        return Ok(());
+    }
+    Err(ApiError::too_many("too_many_logins", say("too_many_logins"), wait))
+}
+
+async fn settle(app: &App, user: &User, accepted: bool) -> Result<()> {
+    if !accepted {
+        return Err(ApiError::new(axum::http::StatusCode::UNAUTHORIZED, "totp_wrong", say("totp_wrong")));
+    }
+    Ok(app.state.login_succeeded(Subject::Account(&attempts(user))).await?)
+}
+
+/// Whether the code is one of now, and the first use of it on any instance.
+async fn accept_code(app: &App, user: &User, stored: &str, code: &SecretString) -> Result<bool> {
+    let now = u64::try_from(app.clock.now().seconds()).unwrap_or(0);
+    let text: String = code.expose_secret().chars().filter(|letter| !letter.is_whitespace()).collect();
+    let Some(step) = open(app, user, stored)?.check(&text, now) else { return Ok(false) };
+    let used = format!("totp_used:{}:{step}", user.id);
+    Ok(app.state.compare_and_put(&used, None, "1", USED_FOR).await?)
+}
+
+/// Eighty bits in four groups, in an alphabet without letters that look alike.
+fn recovery_code() -> SecretString {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut code = String::with_capacity(19);
+    for (place, byte) in rand::random::<[u8; 16]>().into_iter().enumerate() {
+        if place > 0 && place % 4 == 0 {
+            code.push('-');
+        }
+        code.push(char::from(LETTERS[usize::from(byte % 32)]));
+    }
+    code.into()
+}
+
+/// A recovery code as it is hashed, however it was typed.
+fn bare(code: &str) -> String {
+    code.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
+}
