@@ -173,10 +173,10 @@ impl<'a> Head<'a> {
             hasher.write(text);
             left > 0
         };
-        if let Some(system) = system {
-            if !Members::new(system).filter_map(prose).all(&mut take) {
-                return;
-            }
+        if let Some(system) = system
+            && !Members::new(system).filter_map(prose).all(&mut take)
+        {
+            return;
         }
         let mut asked = false;
         for member in Members::new(messages) {
