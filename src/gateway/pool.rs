@@ -129,7 +129,6 @@ impl Wanted<'_> {
 
 impl Pool {
     /// Loads the accounts and keeps them fresh until `tasks` end.
-    #[expect(clippy::too_many_arguments, reason = "all that it is made of, in one place")]
     pub(super) async fn start(
         store: Store,
         state: &State,
