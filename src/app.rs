@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::audit::Audit;
 use crate::auth::callers::Callers;
 use crate::auth::passwords::Passwords;
 use crate::auth::tokens::Tokens;
@@ -29,6 +30,7 @@ pub struct App {
     pub passwords: Passwords,
     pub vault: Vault,
     pub callers: Callers,
+    pub audit: Audit,
     pub gateway: Gateway,
 }
 
@@ -63,8 +65,22 @@ impl App {
         let tokens = Tokens::new(&config.tokens);
         let callers = Callers::new(tokens.clone(), clock.clone(), store.clone(), state.clone());
         let passwords = Passwords::default();
+        let audit = Audit::new(&config, store.clone(), clock.clone());
+        tasks.spawn("audit note", |stop| audit.clone().keep_note(stop));
         let gateway = Gateway::start(&config, &clock, &store, &state, &vault, &tasks).await?;
-        Ok(Arc::new(Self { config, clock, store, state, tasks, tokens, passwords, vault, callers, gateway }))
+        Ok(Arc::new(Self {
+            config,
+            clock,
+            store,
+            state,
+            tasks,
+            tokens,
+            passwords,
+            vault,
+            callers,
+            audit,
+            gateway,
+        }))
     }
 
     /// Ends the background tasks, what they hold is written first, then closes the database.

@@ -27,6 +27,10 @@ int_id!(
     KeyId: i32
 );
 int_id!(
+    /// Names an announcement.
+    AnnouncementId: i64
+);
+int_id!(
     /// Names an invite; not its code.
     InviteId: i64
 );

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::auth::Done;
 use super::input::{MemberBody, QueryMap, Segment, path_id};
 use crate::app::App;
-use crate::auth::extract::Admin;
+use crate::auth::extract::{Admin, Auditor};
 use crate::auth::one_time;
 use crate::clock::Timestamp;
 use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
@@ -82,7 +82,7 @@ const PAGE: i64 = 50;
 /// Invites, newest first, with who used them.
 #[utoipa::path(get, path = "/api/admin/invites", tag = "admin", params(("before" = Option<i64>, Query)),
     security(("access_token" = [])), responses((status = 200, body = InviteList), (status = 403, body = ErrorBody)))]
-async fn list(State(app): State<Arc<App>>, _: Admin, query: QueryMap) -> Result<Json<InviteList>> {
+async fn list(State(app): State<Arc<App>>, _: Auditor, query: QueryMap) -> Result<Json<InviteList>> {
     let before = query.given("before").and_then(|id| id.parse().ok()).unwrap_or(i64::MAX);
     let rows = app.store.list_invites(InviteId(before), PAGE).await?;
     let next = rows.last().map(|row| row.id).filter(|_| rows.len() as i64 == PAGE);

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::auth::Done;
 use super::input::{MemberBody, Object, QueryMap, Segment, path_id};
 use crate::app::App;
-use crate::auth::extract::{Admin, Member};
+use crate::auth::extract::{Admin, Auditor, Member};
 use crate::clock::Timestamp;
 use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::ids::{KeyId, UserId};
@@ -142,7 +142,7 @@ async fn own_key(app: &App, member: &Member, id: &str) -> Result<Subject> {
     responses((status = 200, body = LimitsList), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 async fn user_limits(
     State(app): State<Arc<App>>,
-    _: Admin,
+    _: Auditor,
     Segment(id): Segment,
 ) -> Result<Json<LimitsList>> {
     list(&app, person(&app, &id).await?).await

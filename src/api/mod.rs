@@ -4,12 +4,15 @@
 
 pub mod account_health;
 pub mod accounts;
+pub mod admin;
 pub mod auth;
 pub mod health;
 pub mod input;
 pub mod invites;
 pub mod keys;
 pub mod limits;
+pub mod own_data;
+pub mod preference;
 pub mod registration;
 pub mod second_factor;
 pub mod sessions;
@@ -29,10 +32,13 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(second_factor::routes())
         .merge(sessions::routes())
         .merge(invites::routes())
+        .merge(admin::routes())
+        .merge(own_data::routes())
         .merge(keys::routes())
         .merge(accounts::routes())
         .merge(account_health::routes())
         .merge(limits::routes())
+        .merge(preference::routes())
         .merge(usage::routes())
         .merge(health::routes())
 }

@@ -60,7 +60,7 @@ async fn register(State(app): State<Arc<App>>, client: Client, Body(mut body): B
     body.finish()?;
     throttle(&app, &client).await?;
     let user = registration::register(&app, &username, &password, invite.as_deref()).await?;
-    let entered = sessions::enter(&app, user, None, &client).await?;
+    let entered = sessions::enter(&app, user, "registration", None, &client).await?;
     Ok(signed_in(&app, entered, StatusCode::CREATED))
 }
 
@@ -87,7 +87,7 @@ async fn set_up(State(app): State<Arc<App>>, client: Client, Body(mut body): Bod
     body.finish()?;
     throttle(&app, &client).await?;
     let user = registration::set_up(&app, &token, &username, &password).await?;
-    let entered = sessions::enter(&app, user, None, &client).await?;
+    let entered = sessions::enter(&app, user, "registration", None, &client).await?;
     Ok(signed_in(&app, entered, StatusCode::CREATED))
 }
 

@@ -148,6 +148,6 @@ async fn second_half(State(app): State<Arc<App>>, client: Client, Body(mut body)
     let user = app.store.find_user(id).await?.ok_or_else(over)?;
     second_factor::verify(&app, &user, &proof).await?;
     one_time::take(&app, Door::SecondFactor, &challenge).await?.ok_or_else(over)?;
-    let entered = sessions::enter_proven(&app, user, &client).await?;
+    let entered = sessions::enter_proven(&app, user, "second factor", &client).await?;
     Ok(signed_in(&app, entered, StatusCode::OK))
 }

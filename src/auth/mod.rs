@@ -3,6 +3,7 @@
 //! Handlers and pages live in `api`; SQL and shared state live in `store` and `state`.
 
 pub mod callers;
+pub mod departure;
 pub mod extract;
 pub mod keys;
 pub mod one_time;

@@ -29,7 +29,8 @@ impl Door {
         }
     }
 
-    fn life(self) -> Duration {
+    /// How long a secret for the door is good.
+    pub fn life(self) -> Duration {
         match self {
             Self::PasswordReset => Duration::from_secs(3_600),
             Self::SecondFactor => Duration::from_secs(300),

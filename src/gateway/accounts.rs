@@ -92,8 +92,7 @@ impl Loader {
 
     pub(super) fn load(&self, row: AccountRow) -> Result<Serving, Unusable> {
         let provider = provider(&row.provider).ok_or_else(|| Unusable::Provider(row.provider.clone()))?;
-        let public = providers::public_address(&row.provider).unwrap_or(providers::OPENAI);
-        let base = providers::parse_base_url(row.base_url.as_deref().unwrap_or(public))?;
+        let base = providers::base_url(&row.provider, row.base_url.as_deref())?;
         let prefix = base.as_str().trim_end_matches('/');
         let credential = self.vault.decrypt(&row.credential)?;
         let credentials =

@@ -152,6 +152,11 @@ impl Gateway {
         self.pool.health.resume(account).await
     }
 
+    /// How many calls wait for a place on this instance.
+    pub fn waiting(&self) -> usize {
+        self.pool.queue.len()
+    }
+
     /// A person's quotas for others' accounts, as they are now.
     pub async fn quotas_of(&self, user: &User) -> Result<Vec<GroupQuota>, QuotaError> {
         self.quotas.of(user).await
@@ -176,7 +181,7 @@ pub struct Described;
 pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/v1/models", get(models::list_models))
-        .route("/v1/models/{*id}", get(models::find_model))
+        .route("/v1/models/{*id}", get(models::find_model).post(call::generate_content))
         .route("/v1/chat/completions", post(call::complete_chat))
         .route("/v1/messages", post(call::create_message))
         .route("/v1/messages/count_tokens", post(call::count_message_tokens))

@@ -80,8 +80,12 @@ impl Queue {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.load(Ordering::SeqCst) == 0
+        self.len() == 0
     }
 
     fn join(&self, wanted: &Wanted<'_>, sources: Sources, hand: oneshot::Sender<Picked>) -> Option<Ticket> {

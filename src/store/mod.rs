@@ -4,12 +4,15 @@
 //! docs/ARCHITECTURE.md). Absence is `Ok(None)`, never an error. Nothing here knows HTTP.
 
 pub mod accounts;
+pub mod announcements;
 pub mod api_keys;
+pub mod audit;
 pub(crate) mod db;
 pub mod entries;
 pub mod invites;
 pub mod limits;
 mod migrate;
+pub mod people;
 pub mod quotas;
 pub mod second_factors;
 pub mod usage;
@@ -23,6 +26,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::config::DatabaseConfig;
+pub(crate) use db::Tx;
 use db::{Db, on_db};
 
 /// What can go wrong in the database.
@@ -81,6 +85,11 @@ impl Store {
         Ok(())
     }
 
+    /// Begins a transaction, for what must happen together with its entry in the audit log.
+    pub(crate) async fn begin(&self) -> Result<Tx> {
+        Ok(self.db.begin().await?)
+    }
+
     /// Closes the pool; the last connection of SQLite folds its write-ahead log back into the file.
     pub async fn close(&self) {
         on_db!(&self.db, db => db.close().await);
@@ -104,8 +113,11 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
         quotas::STATEMENTS,
         limits::STATEMENTS,
         invites::STATEMENTS,
+        people::STATEMENTS,
+        announcements::STATEMENTS,
         second_factors::STATEMENTS,
         entries::STATEMENTS,
+        audit::STATEMENTS,
     ]
     .into_iter()
     .flatten()

@@ -27,13 +27,19 @@ impl Role {
         }
     }
 
+    /// The role of that name.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "member" => Some(Self::Member),
+            "admin" => Some(Self::Admin),
+            "auditor" => Some(Self::Auditor),
+            _ => None,
+        }
+    }
+
     /// A word that this version doesn't know gives no rights.
     fn from_column(text: &str) -> Self {
-        match text {
-            "admin" => Self::Admin,
-            "auditor" => Self::Auditor,
-            _ => Self::Member,
-        }
+        Self::parse(text).unwrap_or(Self::Member)
     }
 }
 

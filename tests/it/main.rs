@@ -5,10 +5,15 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on has failed")]
 
+mod admin;
 mod allowances;
 mod attacks;
+mod audit;
 mod auth;
 mod gateway;
+mod gateway_attempts;
+mod gateway_dialects;
+mod gateway_proxy;
 mod harness;
 mod health;
 mod input;
@@ -19,4 +24,5 @@ mod people;
 mod process;
 mod provider;
 mod quotas;
+mod recorder;
 mod store;

@@ -199,8 +199,9 @@ mod tests {
                 prop_assert!(billed >= exact && billed - exact < MILLION);
             }
             let more = u64::from(more);
-            prop_assert!(price.cost(&Tokens { output: output + more, ..tokens }).0 >= cost);
-            prop_assert!(price.cost(&Tokens { input: tokens.input + more, ..tokens }).0 >= cost);
+            let longer = price.cost(&Tokens { output: output + more, ..tokens }).0;
+            let larger = price.cost(&Tokens { input: tokens.input + more, ..tokens }).0;
+            prop_assert!(longer >= cost && larger >= cost);
         }
 
         #[test]

@@ -1,0 +1,177 @@
+//! Announcements: made by administrators, read by every member.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::auth::Done;
+use crate::api::input::{MemberBody, Object, Segment, path_id};
+use crate::app::App;
+use crate::auth::extract::{Admin, Auditor, Member};
+use crate::clock::Timestamp;
+use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::ids::AnnouncementId;
+use crate::messages::{Language, say};
+use crate::store::announcements::{AnnouncementRow, NewAnnouncement};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(change, remove))
+        .routes(routes!(current))
+}
+
+const MOST: i64 = 100;
+const LONGEST: usize = 4_000;
+
+#[derive(Debug, Serialize, ToSchema)]
+struct AnnouncementView {
+    id: AnnouncementId,
+    text_zh: Option<String>,
+    text_en: Option<String>,
+    starts_at: Timestamp,
+    ends_at: Option<Timestamp>,
+    created_at: Timestamp,
+}
+
+impl From<AnnouncementRow> for AnnouncementView {
+    fn from(row: AnnouncementRow) -> Self {
+        Self {
+            id: row.id,
+            text_zh: row.text_zh,
+            text_en: row.text_en,
+            starts_at: row.starts_at,
+            ends_at: row.ends_at,
+            created_at: row.created_at,
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct AnnouncementList {
+    success: bool,
+    data: Vec<AnnouncementView>,
+}
+
+/// What to tell everybody, in one language or both.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `Object` reads member by member")]
+struct WantedAnnouncement {
+    #[schema(max_length = 4_000)]
+    text_zh: Option<String>,
+    #[schema(max_length = 4_000)]
+    text_en: Option<String>,
+    /// Now when absent.
+    starts_at: Option<Timestamp>,
+    /// Until it is removed when absent.
+    ends_at: Option<Timestamp>,
+}
+
+fn read(mut body: Object, now: Timestamp) -> Result<NewAnnouncement> {
+    let new = NewAnnouncement {
+        text_zh: body.optional_text("text_zh", LONGEST),
+        text_en: body.optional_text("text_en", LONGEST),
+        starts_at: body.optional_moment("starts_at").unwrap_or(now),
+        ends_at: body.optional_moment("ends_at"),
+    };
+    body.finish()?;
+    if new.text_zh.is_none() && new.text_en.is_none() {
+        return Err(ApiError::bad_request("announcement_empty", say("announcement_empty")));
+    }
+    Ok(new)
+}
+
+/// The newest announcements, shown or not.
+#[utoipa::path(get, path = "/api/admin/announcements", tag = "admin", security(("access_token" = [])),
+    responses((status = 200, body = AnnouncementList), (status = 403, body = ErrorBody)))]
+async fn list(State(app): State<Arc<App>>, _: Auditor) -> Result<Json<AnnouncementList>> {
+    let rows = app.store.list_announcements(MOST).await?;
+    Ok(Json(AnnouncementList { success: true, data: rows.into_iter().map(Into::into).collect() }))
+}
+
+/// Tell everybody something.
+#[utoipa::path(post, path = "/api/admin/announcements", tag = "admin", request_body = WantedAnnouncement,
+    security(("access_token" = [])), responses((status = 200, body = AnnouncementView),
+    (status = 400, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ValidationBody)))]
+async fn create(
+    State(app): State<Arc<App>>,
+    MemberBody(member, body): MemberBody,
+) -> Result<Json<AnnouncementView>> {
+    let Admin(admin) = Admin::of(&app, member)?;
+    let now = app.clock.now();
+    let row = app.store.create_announcement(&read(body, now)?, admin.user.id, now).await?;
+    Ok(Json(row.into()))
+}
+
+fn no_such() -> ApiError {
+    ApiError::not_found(say("no_such_announcement"))
+}
+
+fn id(text: &str) -> Result<AnnouncementId> {
+    Ok(AnnouncementId(i64::from(path_id("announcement_id", text)?)))
+}
+
+/// Change an announcement.
+#[utoipa::path(put, path = "/api/admin/announcements/{announcement_id}", tag = "admin",
+    params(("announcement_id" = i64, Path)), request_body = WantedAnnouncement, security(("access_token" = [])),
+    responses((status = 200, body = Done), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+    (status = 422, body = ValidationBody)))]
+async fn change(
+    State(app): State<Arc<App>>,
+    Segment(text): Segment,
+    MemberBody(member, body): MemberBody,
+) -> Result<Json<Done>> {
+    Admin::of(&app, member)?;
+    let new = read(body, app.clock.now())?;
+    if !app.store.update_announcement(id(&text)?, &new).await? {
+        return Err(no_such());
+    }
+    Ok(Done::new(say("announcement_changed")))
+}
+
+/// Remove an announcement.
+#[utoipa::path(delete, path = "/api/admin/announcements/{announcement_id}", tag = "admin",
+    params(("announcement_id" = i64, Path)), security(("access_token" = [])),
+    responses((status = 200, body = Done), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+async fn remove(State(app): State<Arc<App>>, _: Admin, Segment(text): Segment) -> Result<Json<Done>> {
+    if !app.store.delete_announcement(id(&text)?).await? {
+        return Err(no_such());
+    }
+    Ok(Done::new(say("announcement_removed")))
+}
+
+/// An announcement as members read it.
+#[derive(Debug, Serialize, ToSchema)]
+struct Told {
+    id: AnnouncementId,
+    /// In the language that the client asks for, where there is one.
+    text: String,
+    starts_at: Timestamp,
+    ends_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ToldList {
+    success: bool,
+    data: Vec<Told>,
+}
+
+/// What administrators tell everybody now.
+#[utoipa::path(get, path = "/api/announcements", tag = "users", security(("access_token" = [])),
+    responses((status = 200, body = ToldList), (status = 401, body = ErrorBody)))]
+async fn current(State(app): State<Arc<App>>, _: Member) -> Result<Json<ToldList>> {
+    let told = |row: AnnouncementRow| {
+        let text = match Language::of_this_answer() {
+            Language::Chinese => row.text_zh.or(row.text_en),
+            Language::English => row.text_en.or(row.text_zh),
+        };
+        Told { id: row.id, text: text.unwrap_or_default(), starts_at: row.starts_at, ends_at: row.ends_at }
+    };
+    let rows = app.store.current_announcements(app.clock.now(), MOST).await?;
+    Ok(Json(ToldList { success: true, data: rows.into_iter().map(told).collect() }))
+}

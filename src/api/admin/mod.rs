@@ -1,0 +1,15 @@
+//! `/api/admin`: what administrators change and auditors read.
+
+mod announcements;
+mod settings;
+mod users;
+
+use std::sync::Arc;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().merge(users::routes()).merge(settings::routes()).merge(announcements::routes())
+}

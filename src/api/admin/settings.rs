@@ -1,0 +1,35 @@
+//! The settings in force, secrets masked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::auth::extract::Auditor;
+use crate::error::{ErrorBody, Result};
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(settings))
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Settings {
+    success: bool,
+    version: &'static str,
+    /// By variable; secrets are `***`.
+    data: BTreeMap<&'static str, String>,
+}
+
+/// The settings in force.
+#[utoipa::path(get, path = "/api/admin/settings", tag = "admin", security(("access_token" = [])),
+    responses((status = 200, body = Settings), (status = 403, body = ErrorBody)))]
+async fn settings(State(app): State<Arc<App>>, _: Auditor) -> Result<Json<Settings>> {
+    let data = app.config.describe().into_iter().collect();
+    Ok(Json(Settings { success: true, version: env!("CARGO_PKG_VERSION"), data }))
+}
