@@ -2,6 +2,7 @@
 //!
 //! The model endpoints are not here but in `gateway`.
 
+pub mod account_health;
 pub mod accounts;
 pub mod admin;
 pub mod auth;
@@ -40,6 +41,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(own_data::routes())
         .merge(keys::routes())
         .merge(accounts::routes())
+        .merge(account_health::routes())
         .merge(limits::routes())
         .merge(preference::routes())
         .merge(usage::routes())

@@ -7,6 +7,7 @@ mod calls;
 mod parse;
 mod people;
 mod policy;
+mod rules;
 mod secrets;
 mod sign_in;
 
@@ -126,6 +127,8 @@ pub struct Config {
     /// Sign-in at OpenID Connect providers, and what all external sign-in has in common.
     pub sign_in: SignInConfig,
     pub plugin: PluginConfig,
+    /// What providers' errors mean.
+    pub error_rules: millpond_pool::rules::Rules,
     pub policy: Policy,
     pub people: PeopleConfig,
 }
@@ -159,6 +162,7 @@ impl Config {
         let github = reader.github();
         let sign_in = reader.sign_in(app_env);
         let plugin = reader.plugin();
+        let error_rules = rules::read(reader);
         let policy = reader.policy();
         let people = reader.people();
         let tokens = reader.token_lives();
@@ -190,6 +194,7 @@ impl Config {
             github,
             sign_in: sign_in?,
             plugin: plugin?,
+            error_rules: error_rules?,
             policy: policy?,
             people: people?,
         })

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on has failed")]
 
 mod admin;
+mod allowances;
 mod attacks;
 mod audit;
 mod auth;
@@ -14,6 +15,7 @@ mod gateway_attempts;
 mod gateway_dialects;
 mod gateway_proxy;
 mod harness;
+mod health;
 mod input;
 mod keys;
 mod lifecycle;
