@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::audit::Audit;
 use crate::auth::callers::Callers;
 use crate::auth::passwords::Passwords;
+use crate::auth::signin::{self, SignIn};
 use crate::auth::tokens::Tokens;
 use crate::auth::vault::Vault;
 use crate::clock::Clock;
@@ -28,7 +30,9 @@ pub struct App {
     pub tokens: Tokens,
     pub passwords: Passwords,
     pub vault: Vault,
+    pub signin: SignIn,
     pub callers: Callers,
+    pub audit: Audit,
     pub gateway: Gateway,
 }
 
@@ -44,6 +48,9 @@ pub enum StartError {
     /// The model endpoints can't be opened.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
+    /// The client for sign-in providers can't be made.
+    #[error("the client for sign-in providers: {0}")]
+    SignIn(#[from] reqwest::Error),
     /// The encryption key is no Fernet key.
     #[error("PLUGIN_API_ENCRYPTION_KEY must be 32 bytes in URL-safe base64 (44 characters)")]
     EncryptionKey,
@@ -53,6 +60,7 @@ impl App {
     /// Opens the database and the shared state, brings the schema up to date and starts the background tasks.
     pub async fn start(config: Config, clock: Clock) -> Result<Arc<Self>, StartError> {
         let vault = Vault::new(&config.encryption_key).ok_or(StartError::EncryptionKey)?;
+        let signin = SignIn::new(&config)?;
         let store = Store::connect(&config.database).await?;
         store.migrate().await?;
         let tasks = Tasks::default();
@@ -60,11 +68,27 @@ impl App {
             Some(url) => State::redis(url, &tasks).await?,
             None => State::embedded(store.clone(), clock.clone(), &tasks).await?,
         };
+        signin::tokens::encrypt_clear_rows(&tasks, &store, &vault);
         let tokens = Tokens::new(&config.tokens);
         let callers = Callers::new(tokens.clone(), clock.clone(), store.clone(), state.clone());
         let passwords = Passwords::default();
+        let audit = Audit::new(&config, store.clone(), clock.clone());
+        tasks.spawn("audit note", |stop| audit.clone().keep_note(stop));
         let gateway = Gateway::start(&config, &clock, &store, &state, &vault, &tasks).await?;
-        Ok(Arc::new(Self { config, clock, store, state, tasks, tokens, passwords, vault, callers, gateway }))
+        Ok(Arc::new(Self {
+            config,
+            clock,
+            store,
+            state,
+            tasks,
+            tokens,
+            passwords,
+            vault,
+            signin,
+            callers,
+            audit,
+            gateway,
+        }))
     }
 
     /// Ends the background tasks, what they hold is written first, then closes the database.

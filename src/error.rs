@@ -10,8 +10,8 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use millpond_wire::Dialect;
 use millpond_wire::error::{ErrorKind, WireError};
+use millpond_wire::{Dialect, Endpoint};
 use serde::Serialize;
 use serde_json::json;
 
@@ -260,13 +260,19 @@ impl IntoResponse for ApiError {
 pub fn dialect_of(path: &str) -> Option<Dialect> {
     if path == "/v1/messages" || path.starts_with("/v1/messages/") {
         Some(Dialect::Anthropic)
-    } else if path == "/v1beta" || path.starts_with("/v1beta/") {
+    } else if path == "/v1beta" || path.starts_with("/v1beta/") || is_gemini_action(path) {
         Some(Dialect::Gemini)
     } else if path == "/v1" || path.starts_with("/v1/") {
         Some(Dialect::OpenAi)
     } else {
         None
     }
+}
+
+/// Google's newer clients call `/v1/models/{model}:generateContent` and the like.
+fn is_gemini_action(path: &str) -> bool {
+    let action = path.strip_prefix("/v1/models/").and_then(|target| target.rsplit_once(':'));
+    action.is_some_and(|(_, action)| Endpoint::of_gemini_action(action).is_some())
 }
 
 /// Writes the body of an error response in the dialect of its path.

@@ -5,6 +5,7 @@
 //! | [`config`], [`cli`] | what the operator says |
 //! | [`server`], [`router`], [`request_log`], [`error`], [`openapi`] | the edge: connections, routes, errors, documents |
 //! | [`auth`] | who calls |
+//! | [`audit`] | who did what to whom |
 //! | [`api`] | what people and the console call |
 //! | [`gateway`] | the model endpoints: call, admission, selection, upstream, relay, ledger |
 //! | [`messages`] | words for people, in two languages |
@@ -17,6 +18,7 @@
 
 pub mod api;
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod cli;
 pub mod clock;

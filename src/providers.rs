@@ -79,6 +79,11 @@ pub fn parse_base_url(text: &str) -> Result<Url, BaseUrlError> {
     Ok(url)
 }
 
+/// Where an account points: its own address, or its provider's public one.
+pub fn base_url(provider: &str, own: Option<&str>) -> Result<Url, BaseUrlError> {
+    parse_base_url(own.or(public_address(provider)).unwrap_or(OPENAI))
+}
+
 /// Whether a shared account may point there: a well-known service over https, or what the operator allowed in
 /// `SHARED_UPSTREAM_HOSTS`.
 pub fn may_be_shared(url: &Url, config: &UpstreamConfig) -> bool {

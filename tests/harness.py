@@ -56,10 +56,10 @@ def request(base_url, method, path, token=None, body=None):
 class Server:
     """`millpond serve` in a directory of its own."""
 
-    def __init__(self, binary, home, settings):
+    def __init__(self, binary, home, settings, port=None):
         self.binary, self.home = pathlib.Path(binary).resolve(), pathlib.Path(home)
         self.home.mkdir(parents=True, exist_ok=True)
-        port = free_port()
+        port = port or free_port()
         self.base_url = f"http://127.0.0.1:{port}"
         self.environment = environment(self.home, settings | {"PORT": str(port)})
         self.log = self.home / "server.log"

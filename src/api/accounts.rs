@@ -1,4 +1,4 @@
-//! `/api/plugin-api/accounts` and the preference beside it: the upstream accounts that a member owns. A credential
+//! `/api/plugin-api/accounts`: the upstream accounts that a member owns. A credential
 //! goes in and never comes out.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,8 @@ use utoipa_axum::routes;
 
 use super::input::{MemberBody, Object, Segment};
 use crate::app::App;
-use crate::auth::extract::Member;
+use crate::audit::{self, Action, Entry, Facts, Field, Target};
+use crate::auth::extract::{Client, Member};
 use crate::clock::Timestamp;
 use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::ids::{AccountId, UserId};
@@ -32,7 +33,6 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(set_status))
         .routes(routes!(rename))
         .routes(routes!(set_type))
-        .routes(routes!(preference, set_preference))
 }
 
 /// How much of some models an account gives in a window.
@@ -201,12 +201,7 @@ impl Wanted {
 
     fn into_row(self, app: &App, owner: UserId) -> Result<AccountRow> {
         let now = app.clock.now();
-        let url = providers::parse_base_url(
-            self.base_url
-                .as_deref()
-                .or(providers::public_address(&self.provider))
-                .unwrap_or(providers::OPENAI),
-        );
+        let url = providers::base_url(&self.provider, self.base_url.as_deref());
         let url = url.map_err(ApiError::internal)?;
         if self.is_shared {
             check_shareable(app, &url)?;
@@ -250,7 +245,7 @@ fn gone() -> ApiError {
 
 /// What the contract wraps around every answer here.
 #[derive(Debug, Serialize, ToSchema)]
-struct Answer<T: ToSchema> {
+pub(super) struct Answer<T: ToSchema> {
     success: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'static str>,
@@ -259,11 +254,11 @@ struct Answer<T: ToSchema> {
 }
 
 impl<T: ToSchema> Answer<T> {
-    fn data(data: T) -> Json<Self> {
+    pub(super) fn data(data: T) -> Json<Self> {
         Json(Self { success: true, message: None, data: Some(data) })
     }
 
-    fn changed(message: &'static str, data: T) -> Json<Self> {
+    pub(super) fn changed(message: &'static str, data: T) -> Json<Self> {
         Json(Self { success: true, message: Some(message), data: Some(data) })
     }
 }
@@ -274,11 +269,14 @@ impl<T: ToSchema> Answer<T> {
     responses((status = 201, body = Answer<Account>), (status = 400, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn create(
     State(app): State<Arc<App>>,
+    client: Client,
     MemberBody(member, body): MemberBody,
 ) -> Result<(StatusCode, Json<Answer<Account>>)> {
     let row = Wanted::read(body)?.into_row(&app, member.user.id)?;
     app.store.create_account(&row).await?;
     app.state.publish(Invalidation::Accounts).await;
+    let facts = Facts::new().typed(Field::Provider, &row.provider).with(Field::Shared, row.is_shared);
+    record(&app, member.does(Action::AccountCreated, &client), &row.id, facts).await?;
     Ok((StatusCode::CREATED, Answer::changed("账号已创建", row.into())))
 }
 
@@ -302,7 +300,6 @@ async fn get(
     Ok(Answer::data(row.ok_or_else(gone)?.into()))
 }
 
-/// 0 or 1.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
 struct AccountStatus {
@@ -315,6 +312,7 @@ struct AccountStatus {
     responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn set_status(
     State(app): State<Arc<App>>,
+    client: Client,
     Segment(id): Segment,
     MemberBody(member, mut body): MemberBody,
 ) -> Result<Json<Answer<Value>>> {
@@ -323,8 +321,9 @@ async fn set_status(
     let id = AccountId(id);
     let found = app.store.set_account_enabled(member.user.id, &id, status == 1, app.clock.now()).await?;
     changed(&app, found).await?;
-    let message =
-        if status == 1 { "账号状态已更新为启用" } else { "账号状态已更新为禁用" };
+    let facts = Facts::new().with(Field::Enabled, status == 1);
+    record(&app, member.does(Action::AccountChanged, &client), &id, facts).await?;
+    let message = ["账号状态已更新为禁用", "账号状态已更新为启用"][usize::from(status == 1)];
     Ok(Answer::changed(message, json!({"cookie_id": id, "status": status})))
 }
 
@@ -342,6 +341,7 @@ struct AccountName {
     responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn rename(
     State(app): State<Arc<App>>,
+    client: Client,
     Segment(id): Segment,
     MemberBody(member, mut body): MemberBody,
 ) -> Result<Json<Answer<Value>>> {
@@ -351,6 +351,8 @@ async fn rename(
     if !app.store.rename_account(member.user.id, &id, &name, app.clock.now()).await? {
         return Err(gone());
     }
+    let facts = Facts::new().with(Field::Named, !name.is_empty());
+    record(&app, member.does(Action::AccountChanged, &client), &id, facts).await?;
     Ok(Answer::changed("账号名称已更新", json!({"cookie_id": id, "name": name})))
 }
 
@@ -367,6 +369,7 @@ struct AccountType {
     responses((status = 200, body = Answer<Value>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 async fn set_type(
     State(app): State<Arc<App>>,
+    client: Client,
     Segment(id): Segment,
     MemberBody(member, mut body): MemberBody,
 ) -> Result<Json<Answer<Value>>> {
@@ -375,15 +378,14 @@ async fn set_type(
     let id = AccountId(id);
     let row = app.store.find_account(member.user.id, &id).await?.ok_or_else(gone)?;
     if shared == 1 {
-        let url = providers::parse_base_url(
-            row.base_url.as_deref().or(providers::public_address(&row.provider)).unwrap_or(providers::OPENAI),
-        );
+        let url = providers::base_url(&row.provider, row.base_url.as_deref());
         check_shareable(&app, &url.map_err(ApiError::internal)?)?;
     }
     let found = app.store.set_account_shared(member.user.id, &id, shared == 1, app.clock.now()).await?;
     changed(&app, found).await?;
-    let message =
-        if shared == 1 { "账号类型已更新为共享" } else { "账号类型已更新为专属" };
+    let action = if shared == 1 { Action::AccountShared } else { Action::AccountUnshared };
+    record(&app, member.does(action, &client), &id, Facts::new()).await?;
+    let message = ["账号类型已更新为专属", "账号类型已更新为共享"][usize::from(shared == 1)];
     Ok(Answer::changed(message, json!({"cookie_id": id, "is_shared": shared})))
 }
 
@@ -394,11 +396,19 @@ async fn set_type(
 async fn delete(
     State(app): State<Arc<App>>,
     member: Member,
+    client: Client,
     Segment(id): Segment,
 ) -> Result<Json<Answer<Value>>> {
-    let found = app.store.delete_account(member.user.id, &AccountId(id)).await?;
+    let id = AccountId(id);
+    let found = app.store.delete_account(member.user.id, &id).await?;
     changed(&app, found).await?;
+    record(&app, member.does(Action::AccountDeleted, &client), &id, Facts::new()).await?;
     Ok(Json(Answer { success: true, message: Some("账号已删除"), data: None }))
+}
+
+/// Puts what happened to an account on record.
+async fn record(app: &App, entry: Entry, id: &AccountId, facts: Facts) -> Result<()> {
+    audit::record(app, entry.on(Target::account(id)).after(facts)).await
 }
 
 /// Tells every instance that accounts have changed, if one has.
@@ -408,46 +418,4 @@ async fn changed(app: &App, found: bool) -> Result<()> {
     }
     app.state.publish(Invalidation::Accounts).await;
     Ok(())
-}
-
-/// Which of the two sources of accounts is tried first.
-#[utoipa::path(get, path = "/api/plugin-api/preference", tag = "accounts", security(("access_token" = [])),
-    responses((status = 200, body = Answer<Value>)))]
-async fn preference(State(app): State<Arc<App>>, member: Member) -> Result<Json<Answer<Value>>> {
-    let user = app.store.find_user(member.user.id).await?.ok_or_else(|| ApiError::not_found("用户不存在"))?;
-    Ok(Answer::data(json!({
-        "user_id": user.id.to_string(),
-        "name": user.username,
-        "prefer_shared": i32::from(user.prefers_shared()),
-        "status": i32::from(user.is_active),
-        "created_at": user.created_at,
-        "updated_at": user.created_at,
-    })))
-}
-
-/// 1: the shared pool first, 0: my own accounts first.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
-struct Preference {
-    prefer_shared: i32,
-}
-
-/// Choose which source of accounts is tried first.
-#[utoipa::path(put, path = "/api/plugin-api/preference", tag = "accounts", request_body = Preference,
-    security(("access_token" = [])), responses((status = 200, body = Answer<Value>), (status = 422, body = ValidationBody)))]
-async fn set_preference(
-    State(app): State<Arc<App>>,
-    MemberBody(member, mut body): MemberBody,
-) -> Result<Json<Answer<Value>>> {
-    let prefer_shared = body.integer("prefer_shared", 0, 1);
-    body.finish()?;
-    let id = member.user.id;
-    app.store.set_prefer_shared(id, prefer_shared == 1, app.clock.now()).await?;
-    app.state.publish(Invalidation::User(id)).await;
-    let message = if prefer_shared == 1 {
-        "Cookie优先级已更新为共享优先"
-    } else {
-        "Cookie优先级已更新为专属优先"
-    };
-    Ok(Answer::changed(message, json!({"user_id": id.to_string(), "prefer_shared": prefer_shared})))
 }

@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 use super::input::{Body, MemberOptionalBody, QueryMap, query_missing};
 use super::second_factor;
 use crate::app::App;
+use crate::audit::{self, Action, Facts, Field, Target};
 use crate::auth::extract::{Client, Member};
 use crate::auth::sessions::{self, Entered};
 use crate::clock::Timestamp;
@@ -199,8 +200,10 @@ async fn logout(State(app): State<Arc<App>>, input: MemberOptionalBody) -> Resul
 /// End all sessions of this person, everywhere and at once.
 #[utoipa::path(post, path = "/api/auth/logout-all", tag = "auth", security(("access_token" = [])),
     responses((status = 200, body = Done), (status = 401, body = ErrorBody)))]
-async fn logout_all(State(app): State<Arc<App>>, member: Member) -> Result<Json<Done>> {
+async fn logout_all(State(app): State<Arc<App>>, member: Member, client: Client) -> Result<Json<Done>> {
     sessions::sign_out_everywhere(&app, &member.user).await?;
+    let entry = member.does(Action::SignedOutEverywhere, &client).on(Target::person(member.user.id));
+    audit::record(&app, entry).await?;
     Ok(Done::new("已登出所有设备"))
 }
 
@@ -260,13 +263,16 @@ struct Beta {
 /// Join the beta programme.
 #[utoipa::path(post, path = "/api/auth/join-beta", tag = "auth", security(("access_token" = [])),
     responses((status = 200, body = Beta), (status = 401, body = ErrorBody)))]
-async fn join_beta(State(app): State<Arc<App>>, member: Member) -> Result<Json<Beta>> {
+async fn join_beta(State(app): State<Arc<App>>, member: Member, client: Client) -> Result<Json<Beta>> {
     if fresh(&app, member.user.id).await?.is_beta() {
         return Ok(Json(Beta { success: true, message: "您已经加入了 Beta 计划".into(), beta: 1 }));
     }
     let changes = UserChanges { is_beta: Some(true), ..UserChanges::default() };
     app.store.update_user(member.user.id, &changes, app.clock.now()).await?;
     app.state.publish(Invalidation::User(member.user.id)).await;
+    let beta = |joined: bool| Facts::new().with(Field::Beta, joined);
+    let entry = member.does(Action::UserChanged, &client).on(Target::person(member.user.id));
+    audit::record(&app, entry.changed(beta(false), beta(true))).await?;
     Ok(Json(Beta { success: true, message: "成功加入 Beta 计划".into(), beta: 1 }))
 }
 

@@ -13,7 +13,8 @@ use utoipa_axum::routes;
 use super::auth::Done;
 use super::input::{MemberBody, QueryMap, Segment, path_id};
 use crate::app::App;
-use crate::auth::extract::{Admin, Auditor};
+use crate::audit::{self, Action, Facts, Field, Target};
+use crate::auth::extract::{Admin, Auditor, Client};
 use crate::auth::one_time;
 use crate::clock::Timestamp;
 use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
@@ -112,6 +113,7 @@ struct NewInvite {
     (status = 422, body = ValidationBody)))]
 async fn create(
     State(app): State<Arc<App>>,
+    client: Client,
     MemberBody(member, mut body): MemberBody,
 ) -> Result<Json<InviteView>> {
     let Admin(admin) = Admin::of(&app, member)?;
@@ -130,6 +132,9 @@ async fn create(
         created_by: admin.user.id,
     };
     let row = app.store.create_invite(&invite, app.clock.now()).await?;
+    let facts = Facts::new().with(Field::Uses, uses).with(Field::ExpiresAt, expires_at);
+    let entry = admin.does(Action::InviteCreated, &client).on(Target::invite(row.id.0));
+    audit::record(&app, entry.after(facts)).await?;
     Ok(Json(InviteView::new(row, Vec::new(), Some(code.expose_secret().to_owned()))))
 }
 
@@ -137,10 +142,16 @@ async fn create(
 #[utoipa::path(delete, path = "/api/admin/invites/{invite_id}", tag = "admin", params(("invite_id" = i64, Path)),
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody)))]
-async fn revoke(State(app): State<Arc<App>>, _: Admin, Segment(id): Segment) -> Result<Json<Done>> {
+async fn revoke(
+    State(app): State<Arc<App>>,
+    Admin(admin): Admin,
+    client: Client,
+    Segment(id): Segment,
+) -> Result<Json<Done>> {
     let id = InviteId(i64::from(path_id("invite_id", &id)?));
     if !app.store.revoke_invite(id).await? {
         return Err(ApiError::not_found(say("no_such_invite")));
     }
+    audit::record(&app, admin.does(Action::InviteDeleted, &client).on(Target::invite(id.0))).await?;
     Ok(Done::new(say("invite_ended")))
 }

@@ -13,7 +13,8 @@ use utoipa_axum::routes;
 use super::auth::Done;
 use super::input::{MemberBody, Object, Segment, path_id};
 use crate::app::App;
-use crate::auth::extract::Member;
+use crate::audit::{self, Action, Facts, Field, Target};
+use crate::auth::extract::{Client, Member};
 use crate::auth::keys::{self, KeyHash};
 use crate::clock::Timestamp;
 use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
@@ -88,6 +89,15 @@ fn view(app: &App, row: ApiKeyRow) -> Result<Json<Key>> {
     Ok(Json(Key { id, user_id, key: key.expose_secret().to_owned(), about: row.into() }))
 }
 
+/// What the audit log tells of a key.
+fn facts(row: &ApiKeyRow) -> Facts {
+    Facts::new()
+        .with(Field::Active, row.is_active)
+        .with(Field::ExpiresAt, row.expires_at)
+        .with(Field::RequestsPerMinute, row.requests_per_minute)
+        .with(Field::LimitsModels, row.allowed_models.is_some())
+}
+
 /// What to make a key of. Everything is optional.
 #[derive(Default, ToSchema)]
 #[schema(as = CreateKey)]
@@ -122,7 +132,11 @@ impl Wanted {
 /// Make a key. The answer shows it in full.
 #[utoipa::path(post, path = "/api/api-keys", tag = "keys", request_body = Wanted, security(("access_token" = [])),
     responses((status = 200, body = Key), (status = 403, body = ErrorBody), (status = 422, body = ValidationBody)))]
-async fn create(State(app): State<Arc<App>>, MemberBody(member, body): MemberBody) -> Result<Json<Key>> {
+async fn create(
+    State(app): State<Arc<App>>,
+    client: Client,
+    MemberBody(member, body): MemberBody,
+) -> Result<Json<Key>> {
     let wanted = Wanted::read(body)?;
     let config_type = wanted.config_type.as_deref().unwrap_or("antigravity");
     if config_type == "kiro" && !member.user.is_beta() {
@@ -145,6 +159,8 @@ async fn create(State(app): State<Arc<App>>, MemberBody(member, body): MemberBod
         expires_at: wanted.expires_at,
     };
     let row = app.store.create_api_key(&key, app.clock.now()).await?;
+    let entry = member.does(Action::KeyCreated, &client).on(Target::key(row.id));
+    audit::record(&app, entry.after(facts(&row))).await?;
     view(&app, row)
 }
 
@@ -187,6 +203,7 @@ struct KeyStatus {
     responses((status = 200, body = Key), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn set_status(
     State(app): State<Arc<App>>,
+    client: Client,
     Segment(id): Segment,
     MemberBody(member, mut body): MemberBody,
 ) -> Result<Json<Key>> {
@@ -196,6 +213,8 @@ async fn set_status(
     let row = app.store.set_api_key_active(member.user.id, id, active).await?;
     let row = row.ok_or_else(|| ApiError::not_found("API密钥不存在或无权访问"))?;
     forget(&app, member.user.id, id).await?;
+    let entry = member.does(Action::KeyChanged, &client).on(Target::key(id));
+    audit::record(&app, entry.after(Facts::new().with(Field::Active, active))).await?;
     view(&app, row)
 }
 
@@ -213,6 +232,7 @@ struct KeyName {
     responses((status = 200, body = Key), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn rename(
     State(app): State<Arc<App>>,
+    client: Client,
     Segment(id): Segment,
     MemberBody(member, mut body): MemberBody,
 ) -> Result<Json<Key>> {
@@ -220,17 +240,26 @@ async fn rename(
     let name = body.optional_text("name", 100);
     body.finish()?;
     let row = app.store.rename_api_key(member.user.id, id, name.as_deref()).await?;
-    view(&app, row.ok_or_else(|| ApiError::not_found("API密钥不存在或无权访问"))?)
+    let row = row.ok_or_else(|| ApiError::not_found("API密钥不存在或无权访问"))?;
+    let entry = member.does(Action::KeyChanged, &client).on(Target::key(id));
+    audit::record(&app, entry.after(Facts::new().with(Field::Named, row.name.is_some()))).await?;
+    view(&app, row)
 }
 
 /// Delete one of my keys. It is refused on every instance within a second.
 #[utoipa::path(delete, path = "/api/api-keys/{key_id}", tag = "keys", params(("key_id" = i32, Path)),
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 404, body = ErrorBody)))]
-async fn delete(State(app): State<Arc<App>>, member: Member, Segment(id): Segment) -> Result<Json<Done>> {
+async fn delete(
+    State(app): State<Arc<App>>,
+    member: Member,
+    client: Client,
+    Segment(id): Segment,
+) -> Result<Json<Done>> {
     let id = KeyId(path_id("key_id", &id)?);
     let hash = app.store.delete_api_key(member.user.id, id).await?;
     let hash = hash.ok_or_else(|| ApiError::not_found("API密钥不存在或无权删除"))?;
     app.state.publish(Invalidation::ApiKey(hash)).await;
+    audit::record(&app, member.does(Action::KeyDeleted, &client).on(Target::key(id))).await?;
     Ok(Done::new("API密钥已删除"))
 }
 

@@ -13,7 +13,8 @@ use utoipa_axum::routes;
 use super::auth::Done;
 use super::input::{MemberBody, Object, QueryMap, Segment, path_id};
 use crate::app::App;
-use crate::auth::extract::{Admin, Auditor, Member};
+use crate::audit::{self, Action, Facts, Field, Target};
+use crate::auth::extract::{Admin, Auditor, Client, Member};
 use crate::clock::Timestamp;
 use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::ids::{KeyId, UserId};
@@ -109,18 +110,36 @@ async fn list(app: &App, subject: Subject) -> Result<Json<LimitsList>> {
     Ok(Json(LimitsList { success: true, data: rows.into_iter().map(LimitsView::from).collect() }))
 }
 
-async fn set(app: &App, subject: Subject, body: Object) -> Result<Json<Done>> {
-    app.store.save_limits(&read(body, subject, app.clock.now())?).await?;
+/// Who sets limits, from where.
+struct By<'a>(&'a Member, &'a Client);
+
+impl By<'_> {
+    async fn note(&self, app: &App, subject: Subject, after: Facts) -> Result<()> {
+        let target = match subject {
+            Subject::User(id) => Target::person(id),
+            Subject::Key(id) => Target::key(id),
+        };
+        audit::record(app, self.0.does(Action::LimitChanged, self.1).on(target).after(after)).await
+    }
+}
+
+async fn set(app: &App, subject: Subject, body: Object, by: By<'_>) -> Result<Json<Done>> {
+    let row = read(body, subject, app.clock.now())?;
+    app.store.save_limits(&row).await?;
     app.state.publish(Invalidation::Limits).await;
+    let facts =
+        Facts::new().with(Field::RequestsPerMinute, row.requests_per_minute).with(Field::EndsAt, row.until);
+    by.note(app, subject, facts).await?;
     Ok(Done::new(say("limits_set")))
 }
 
-async fn end(app: &App, subject: Subject, query: &QueryMap) -> Result<Json<Done>> {
+async fn end(app: &App, subject: Subject, query: &QueryMap, by: By<'_>) -> Result<Json<Done>> {
     let is_exception = query.given("exception") == Some("true");
     if !app.store.delete_limits(subject.kind(), subject.number(), is_exception).await? {
         return Err(ApiError::not_found(say("no_such_limits")));
     }
     app.state.publish(Invalidation::Limits).await;
+    by.note(app, subject, Facts::new()).await?;
     Ok(Done::new(say("limits_ended")))
 }
 
@@ -155,11 +174,12 @@ async fn user_limits(
     (status = 422, body = ValidationBody)))]
 async fn set_user_limits(
     State(app): State<Arc<App>>,
+    client: Client,
     Segment(id): Segment,
     MemberBody(member, body): MemberBody,
 ) -> Result<Json<Done>> {
-    Admin::of(&app, member)?;
-    set(&app, person(&app, &id).await?, body).await
+    let Admin(admin) = Admin::of(&app, member)?;
+    set(&app, person(&app, &id).await?, body, By(&admin, &client)).await
 }
 
 /// End a person's limits, or with `exception=true` their exception.
@@ -168,11 +188,12 @@ async fn set_user_limits(
     responses((status = 200, body = Done), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 async fn end_user_limits(
     State(app): State<Arc<App>>,
-    _: Admin,
+    Admin(admin): Admin,
+    client: Client,
     Segment(id): Segment,
     query: QueryMap,
 ) -> Result<Json<Done>> {
-    end(&app, person(&app, &id).await?, &query).await
+    end(&app, person(&app, &id).await?, &query, By(&admin, &client)).await
 }
 
 /// What is set for one of my keys.
@@ -192,10 +213,11 @@ async fn key_limits(
     responses((status = 200, body = Done), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn set_key_limits(
     State(app): State<Arc<App>>,
+    client: Client,
     Segment(id): Segment,
     MemberBody(member, body): MemberBody,
 ) -> Result<Json<Done>> {
-    set(&app, own_key(&app, &member, &id).await?, body).await
+    set(&app, own_key(&app, &member, &id).await?, body, By(&member, &client)).await
 }
 
 /// End the limits of one of my keys, or with `exception=true` their exception.
@@ -205,8 +227,9 @@ async fn set_key_limits(
 async fn end_key_limits(
     State(app): State<Arc<App>>,
     member: Member,
+    client: Client,
     Segment(id): Segment,
     query: QueryMap,
 ) -> Result<Json<Done>> {
-    end(&app, own_key(&app, &member, &id).await?, &query).await
+    end(&app, own_key(&app, &member, &id).await?, &query, By(&member, &client)).await
 }

@@ -2,18 +2,23 @@
 //!
 //! The model endpoints are not here but in `gateway`.
 
+pub mod account_health;
 pub mod accounts;
 pub mod admin;
 pub mod auth;
+mod browser;
 pub mod health;
+pub mod identities;
 pub mod input;
 pub mod invites;
 pub mod keys;
 pub mod limits;
 pub mod own_data;
+pub mod preference;
 pub mod registration;
 pub mod second_factor;
 pub mod sessions;
+pub mod sso;
 pub mod usage;
 
 use std::sync::Arc;
@@ -26,6 +31,8 @@ use crate::app::App;
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(auth::routes())
+        .merge(sso::routes())
+        .merge(identities::routes())
         .merge(registration::routes())
         .merge(second_factor::routes())
         .merge(sessions::routes())
@@ -34,7 +41,9 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(own_data::routes())
         .merge(keys::routes())
         .merge(accounts::routes())
+        .merge(account_health::routes())
         .merge(limits::routes())
+        .merge(preference::routes())
         .merge(usage::routes())
         .merge(health::routes())
 }

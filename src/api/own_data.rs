@@ -18,8 +18,9 @@ use utoipa_axum::routes;
 use super::auth::{Done, UserView};
 use super::input::MemberBody;
 use crate::app::App;
+use crate::audit::{self, Action, Target};
 use crate::auth::departure::{self, Rows};
-use crate::auth::extract::Member;
+use crate::auth::extract::{Client, Member};
 use crate::clock::Timestamp;
 use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::ids::UserId;
@@ -37,7 +38,9 @@ const ROWS: i64 = 1_000;
 /// Everything that is kept of me: profile, keys and accounts without their secrets, sessions, calls.
 #[utoipa::path(get, path = "/api/users/me/export", tag = "users", security(("access_token" = [])),
     responses((status = 200, body = serde_json::Value), (status = 401, body = ErrorBody)))]
-async fn export(State(app): State<Arc<App>>, member: Member) -> Result<Response> {
+async fn export(State(app): State<Arc<App>>, member: Member, client: Client) -> Result<Response> {
+    let entry = member.does(Action::DataExported, &client).on(Target::person(member.user.id));
+    audit::record(&app, entry).await?;
     let head = about(&app, &member).await?;
     let mut head = head.to_string();
     // The calls follow as the last member, page by page: there may be millions.
@@ -123,7 +126,11 @@ struct Farewell {
     responses((status = 200, body = Done), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 409, body = ErrorBody, description = "The last administrator"), (status = 422, body = ValidationBody),
     (status = 429, body = ErrorBody)))]
-async fn leave(State(app): State<Arc<App>>, MemberBody(member, mut body): MemberBody) -> Result<Json<Done>> {
+async fn leave(
+    State(app): State<Arc<App>>,
+    client: Client,
+    MemberBody(member, mut body): MemberBody,
+) -> Result<Json<Done>> {
     let password = body.optional_text("password", 1_000).map(SecretString::from);
     let username = body.optional_text("username", 255);
     body.finish()?;
@@ -144,5 +151,6 @@ async fn leave(State(app): State<Arc<App>>, MemberBody(member, mut body): Member
     }
     app.state.login_succeeded(Subject::Account(&user.username)).await?;
     departure::remove(&app, user, Rows::Anonymised).await?;
+    audit::record(&app, member.does(Action::UserDeleted, &client).on(Target::person(user.id))).await?;
     Ok(Done::new(say("farewell")))
 }

@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 use super::auth::{Done, SignInAnswer, signed_in};
 use super::input::Body;
 use crate::app::App;
+use crate::audit::{self, Action, Actor, Entry, Target};
 use crate::auth::extract::Client;
 use crate::auth::one_time::{self, Door};
 use crate::auth::{passwords, registration, sessions};
@@ -35,6 +36,11 @@ struct Registration {
     password: String,
     /// Needed where registration is by invite.
     invite: Option<String>,
+}
+
+/// What somebody did to themselves goes on record.
+async fn note(app: &App, action: Action, user: UserId, client: &Client) -> Result<()> {
+    audit::record(app, Entry::new(action, Actor::Person(user), client).on(Target::person(user))).await
 }
 
 /// Every attempt counts: names can't be walked, and invites can't be guessed.
@@ -60,7 +66,8 @@ async fn register(State(app): State<Arc<App>>, client: Client, Body(mut body): B
     body.finish()?;
     throttle(&app, &client).await?;
     let user = registration::register(&app, &username, &password, invite.as_deref()).await?;
-    let entered = sessions::enter(&app, user, None, &client).await?;
+    note(&app, Action::Registered, user.id, &client).await?;
+    let entered = sessions::enter(&app, user, "registration", None, &client).await?;
     Ok(signed_in(&app, entered, StatusCode::CREATED))
 }
 
@@ -87,7 +94,8 @@ async fn set_up(State(app): State<Arc<App>>, client: Client, Body(mut body): Bod
     body.finish()?;
     throttle(&app, &client).await?;
     let user = registration::set_up(&app, &token, &username, &password).await?;
-    let entered = sessions::enter(&app, user, None, &client).await?;
+    note(&app, Action::UserCreated, user.id, &client).await?;
+    let entered = sessions::enter(&app, user, "registration", None, &client).await?;
     Ok(signed_in(&app, entered, StatusCode::CREATED))
 }
 
@@ -122,5 +130,6 @@ async fn reset_password(
     // The link is used up by a good password only, and by one of many uses at once.
     one_time::take(&app, Door::PasswordReset, &token).await?.ok_or_else(refused)?;
     sessions::replace_password(&app, &user, &password).await?;
+    note(&app, Action::PasswordReset, user.id, &client).await?;
     Ok(Done::new(say("password_changed")))
 }

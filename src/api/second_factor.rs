@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 use super::auth::{Done, SignInAnswer, signed_in};
 use super::input::{Body, MemberBody, Object};
 use crate::app::App;
+use crate::audit::{self, Action, Target};
 use crate::auth::extract::{Client, Member};
 use crate::auth::one_time::{self, Door};
 use crate::auth::second_factor::{self, Proof};
@@ -84,11 +85,14 @@ struct RecoveryCodes {
     (status = 401, body = ErrorBody), (status = 422, body = ValidationBody), (status = 429, body = ErrorBody)))]
 async fn confirm(
     State(app): State<Arc<App>>,
+    client: Client,
     MemberBody(member, mut body): MemberBody,
 ) -> Result<Json<RecoveryCodes>> {
     let code = body.secret("code", 1, 20);
     body.finish()?;
     let codes = second_factor::confirm(&app, &member.user, &code).await?;
+    let entry = member.does(Action::SecondFactorEnabled, &client).on(Target::person(member.user.id));
+    audit::record(&app, entry).await?;
     let recovery_codes = codes.iter().map(|code| code.expose_secret().to_owned()).collect();
     Ok(Json(RecoveryCodes { success: true, recovery_codes }))
 }
@@ -116,10 +120,16 @@ fn missing_code() -> ApiError {
 #[utoipa::path(delete, path = "/api/users/me/totp", tag = "users", request_body = TotpProof,
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 401, body = ErrorBody),
     (status = 422, body = ValidationBody), (status = 429, body = ErrorBody)))]
-async fn remove(State(app): State<Arc<App>>, MemberBody(member, mut body): MemberBody) -> Result<Json<Done>> {
+async fn remove(
+    State(app): State<Arc<App>>,
+    client: Client,
+    MemberBody(member, mut body): MemberBody,
+) -> Result<Json<Done>> {
     let proof = proof(&mut body, "code", "recovery_code");
     body.finish()?;
-    second_factor::remove(&app, &member.user, &proof.ok_or_else(missing_code)?).await?;
+    second_factor::remove(&app, &member.user, &proof.ok_or_else(missing_code)?, &client).await?;
+    let entry = member.does(Action::SecondFactorDisabled, &client).on(Target::person(member.user.id));
+    audit::record(&app, entry).await?;
     Ok(Done::new(say("totp_removed")))
 }
 
@@ -146,8 +156,8 @@ async fn second_half(State(app): State<Arc<App>>, client: Client, Body(mut body)
     let id = one_time::look(&app, Door::SecondFactor, &challenge).await?.ok_or_else(over)?;
     let id = id.parse().map(UserId).map_err(|_| over())?;
     let user = app.store.find_user(id).await?.ok_or_else(over)?;
-    second_factor::verify(&app, &user, &proof).await?;
+    second_factor::verify(&app, &user, &proof, &client).await?;
     one_time::take(&app, Door::SecondFactor, &challenge).await?.ok_or_else(over)?;
-    let entered = sessions::enter_proven(&app, user, &client).await?;
+    let entered = sessions::enter_proven(&app, user, "second factor", &client).await?;
     Ok(signed_in(&app, entered, StatusCode::OK))
 }

@@ -12,6 +12,7 @@ use utoipa_axum::routes;
 use super::auth::{Done, TokenAnswer};
 use super::input::{MemberBody, Segment};
 use crate::app::App;
+use crate::audit::{self, Action, Facts, Field, Target};
 use crate::auth::extract::{Client, Member};
 use crate::auth::{passwords, sessions};
 use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
@@ -65,24 +66,35 @@ async fn list(State(app): State<Arc<App>>, member: Member) -> Result<Json<Sessio
 /// End one of my sessions, everywhere and at once.
 #[utoipa::path(delete, path = "/api/auth/sessions/{session_id}", tag = "auth", params(("session_id" = String, Path)),
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 404, body = ErrorBody)))]
-async fn end(State(app): State<Arc<App>>, member: Member, Segment(id): Segment) -> Result<Json<Done>> {
+async fn end(
+    State(app): State<Arc<App>>,
+    member: Member,
+    client: Client,
+    Segment(id): Segment,
+) -> Result<Json<Done>> {
     let mine = app.state.sessions_of(member.user.id).await?;
     if !mine.iter().any(|(sid, _)| *sid == id) {
         return Err(ApiError::not_found(say("no_such_session")));
     }
     app.state.end_session(&id, app.tokens.refresh_life()).await?;
+    let entry = member.does(Action::SessionEnded, &client).on(Target::person(member.user.id));
+    audit::record(&app, entry.after(Facts::new().typed(Field::Session, &id))).await?;
     Ok(Done::new(say("session_ended")))
 }
 
 /// End all my sessions but this one.
 #[utoipa::path(delete, path = "/api/auth/sessions", tag = "auth", security(("access_token" = [])),
     responses((status = 200, body = Done), (status = 401, body = ErrorBody)))]
-async fn end_others(State(app): State<Arc<App>>, member: Member) -> Result<Json<Done>> {
+async fn end_others(State(app): State<Arc<App>>, member: Member, client: Client) -> Result<Json<Done>> {
+    let mut count = 0_u32;
     for (sid, _) in app.state.sessions_of(member.user.id).await? {
         if member.claims.sid.as_deref() != Some(sid.as_str()) {
             app.state.end_session(&sid, app.tokens.refresh_life()).await?;
+            count += 1;
         }
     }
+    let entry = member.does(Action::SessionEnded, &client).on(Target::person(member.user.id));
+    audit::record(&app, entry.after(Facts::new().with(Field::Count, count))).await?;
     Ok(Done::new(say("other_sessions_ended")))
 }
 
@@ -109,5 +121,7 @@ async fn change_password(
     let new = body.secret("new_password", passwords::SHORTEST, passwords::LONGEST);
     body.finish()?;
     let pair = sessions::change_password(&app, &member, current.as_ref(), &new, &client).await?;
+    let entry = member.does(Action::PasswordChanged, &client).on(Target::person(member.user.id));
+    audit::record(&app, entry).await?;
     Ok(Json(TokenAnswer::new(&app, pair, None)))
 }

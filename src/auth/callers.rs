@@ -179,7 +179,10 @@ impl Inner {
                 None => self.keys.forget_all(),
             },
             Invalidation::Session(id) => self.living.forget(id),
-            Invalidation::Accounts | Invalidation::Limits => {}
+            Invalidation::Accounts
+            | Invalidation::Limits
+            | Invalidation::Health(_)
+            | Invalidation::Allowance(_) => {}
             Invalidation::Everything => {
                 self.users.forget_all();
                 self.keys.forget_all();

@@ -16,8 +16,10 @@ use super::callers::KeyProblem;
 use super::keys::{ApiKey, KeyRefusal, PREFIX};
 use super::tokens::Claims;
 use crate::app::App;
+use crate::audit::{Action, Actor, Entry, Origin};
 use crate::error::{ApiError, Result, dialect_of};
 use crate::messages::say;
+use crate::request_log::RequestId;
 use crate::store::users::{Role, User};
 
 /// A signed-in person: an access token, never a key.
@@ -25,6 +27,13 @@ use crate::store::users::{Role, User};
 pub struct Member {
     pub user: Arc<User>,
     pub claims: Claims,
+}
+
+impl Member {
+    /// The beginning of an audit entry: this person does something.
+    pub fn does(&self, action: Action, client: &Client) -> Entry {
+        Entry::new(action, Actor::Person(self.user.id), client)
+    }
 }
 
 /// A signed-in administrator.
@@ -44,12 +53,13 @@ pub struct Caller {
 pub struct Client {
     pub address: IpAddr,
     agent: String,
+    request_id: Option<Arc<str>>,
 }
 
 impl Client {
     /// A client at an address, for what does not come over HTTP.
     pub fn at(address: IpAddr, agent: &str) -> Self {
-        Self { address, agent: agent.to_owned() }
+        Self { address, agent: agent.to_owned(), request_id: None }
     }
 
     /// What the client calls itself, for people to recognise it by.
@@ -60,6 +70,12 @@ impl Client {
     /// Tells one client from another without keeping what it sent.
     pub fn fingerprint(&self) -> String {
         hex::encode(Sha256::digest(format!("{}\n{}", self.address, self.agent)))
+    }
+}
+
+impl From<&Client> for Origin {
+    fn from(client: &Client) -> Self {
+        Self { address: Some(client.address), request_id: client.request_id.clone() }
     }
 }
 
@@ -234,7 +250,9 @@ impl FromRequestParts<Arc<App>> for Client {
         let trusted =
             |address: IpAddr| app.config.http.trusted_proxies.iter().any(|net| net.contains(address));
         let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-        Ok(Self { address: client_address(peer, &parts.headers, trusted), agent: agent.to_owned() })
+        let address = client_address(peer, &parts.headers, trusted);
+        let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
+        Ok(Self { address, agent: agent.to_owned(), request_id })
     }
 }
 

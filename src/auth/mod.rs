@@ -1,4 +1,4 @@
-//! Who calls: passwords, tokens, sessions, API keys, and what a handler asks for to know a caller.
+//! Who calls: passwords, tokens, sessions, API keys, sign-in elsewhere, and what a handler asks for to know a caller.
 //!
 //! Handlers and pages live in `api`; SQL and shared state live in `store` and `state`.
 
@@ -11,5 +11,6 @@ pub mod passwords;
 pub mod registration;
 pub mod second_factor;
 pub mod sessions;
+pub mod signin;
 pub mod tokens;
 pub mod vault;

@@ -8,8 +8,10 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
 use totp_rs::{Builder, Secret, Totp};
 
+use super::extract::Client;
 use super::one_time;
 use crate::app::App;
+use crate::audit::{self, Action, Actor, Entry, Target};
 use crate::error::{ApiError, Result};
 use crate::messages::say;
 use crate::state::Invalidation;
@@ -85,15 +87,15 @@ pub async fn confirm(app: &App, user: &User, code: &SecretString) -> Result<Vec<
 }
 
 /// Removes the second factor of who can show it.
-pub async fn remove(app: &App, user: &User, proof: &Proof) -> Result<()> {
-    verify(app, user, proof).await?;
+pub async fn remove(app: &App, user: &User, proof: &Proof, client: &Client) -> Result<()> {
+    verify(app, user, proof, client).await?;
     app.store.remove_second_factor(user.id).await?;
     app.state.publish(Invalidation::User(user.id)).await;
     Ok(())
 }
 
 /// Refuses whoever can't show the second factor. Guessing is slowed down as it is with passwords.
-pub async fn verify(app: &App, user: &User, proof: &Proof) -> Result<()> {
+pub async fn verify(app: &App, user: &User, proof: &Proof, client: &Client) -> Result<()> {
     slow_down(app, user).await?;
     let accepted = match proof {
         Proof::Recovery(code) => {
@@ -105,6 +107,15 @@ pub async fn verify(app: &App, user: &User, proof: &Proof) -> Result<()> {
             None => false,
         },
     };
+    let action = match proof {
+        _ if !accepted => Some(Action::SecondFactorFailed),
+        Proof::Recovery(_) => Some(Action::RecoveryCodeUsed),
+        Proof::Code(_) => None,
+    };
+    if let Some(action) = action {
+        let entry = Entry::new(action, Actor::Nobody, client).on(Target::person(user.id));
+        audit::record(app, entry).await?;
+    }
     settle(app, user, accepted).await
 }
 

@@ -14,6 +14,7 @@ use super::passwords;
 use super::second_factor::{self, Proof};
 use super::tokens::{Claims, TokenError, TokenKind, TokenPair};
 use crate::app::App;
+use crate::audit::{self, Action, Actor, Entry, Facts, Field, Target};
 use crate::clock::Timestamp;
 use crate::error::{ApiError, Result};
 use crate::messages::say;
@@ -69,33 +70,46 @@ pub async fn sign_in(
     let matches = app.passwords.verify(password, hash).await?;
     let user = match user {
         Some(user) if matches => user,
-        other => return Err(refuse_sign_in(other.as_ref())),
+        other => {
+            let reason = "password";
+            record_failure(app, other.as_ref(), username, reason, client).await?;
+            return Err(refuse_sign_in(other.as_ref()));
+        }
     };
     app.state.login_succeeded(account).await?;
     app.state.forget_attempt(address).await?;
     if user.is_active {
         strengthen(app, &user, password).await;
     }
-    enter(app, user, proof, client).await
+    enter(app, user, "password", proof, client).await
 }
 
 /// Lets a person in whose identity is proven but for the second factor: by password, or by a sign-in provider.
-pub async fn enter(app: &App, user: User, proof: Option<&Proof>, client: &Client) -> Result<Entered> {
-    may_enter(app, &user)?;
+pub async fn enter(
+    app: &App,
+    user: User,
+    way: &'static str,
+    proof: Option<&Proof>,
+    client: &Client,
+) -> Result<Entered> {
+    if let Err(refused) = may_enter(app, &user) {
+        record_failure(app, Some(&user), &user.username, refused.code(), client).await?;
+        return Err(refused);
+    }
     if user.has_totp {
         let Some(proof) = proof else {
             let challenge = one_time::give(app, Door::SecondFactor, &user.id.to_string()).await?;
             return Ok(Entered::SecondFactor(challenge));
         };
-        second_factor::verify(app, &user, proof).await?;
+        second_factor::verify(app, &user, proof, client).await?;
     }
-    enter_proven(app, user, client).await
+    enter_proven(app, user, way, client).await
 }
 
 /// Lets a person in who has shown everything.
-pub async fn enter_proven(app: &App, user: User, client: &Client) -> Result<Entered> {
+pub async fn enter_proven(app: &App, user: User, way: &'static str, client: &Client) -> Result<Entered> {
     may_enter(app, &user)?;
-    let (pair, user) = begin(app, user, client).await?;
+    let (pair, user) = begin(app, user, way, client).await?;
     Ok(Entered::Session(pair, Box::new(user)))
 }
 
@@ -148,6 +162,22 @@ pub async fn change_password(
     issue(app, &user, &sid, client).await
 }
 
+/// A name that nobody has is not kept: people type passwords into its field.
+async fn record_failure(
+    app: &App,
+    user: Option<&User>,
+    username: &str,
+    reason: &'static str,
+    client: &Client,
+) -> Result<()> {
+    let target = match user {
+        Some(user) => Target::person(user.id),
+        None => Target::name(app.audit.fingerprint(username)),
+    };
+    let facts = Facts::new().with(Field::Way, "password").with(Field::Reason, reason);
+    audit::record(app, Entry::new(Action::SignInFailed, Actor::Nobody, client).on(target).after(facts)).await
+}
+
 /// The contract tells a person without a password which way to take.
 fn refuse_sign_in(user: Option<&User>) -> ApiError {
     let message = match user {
@@ -170,12 +200,16 @@ async fn strengthen(app: &App, user: &User, password: &SecretString) {
     }
 }
 
-/// Begins a session for a person whose identity is proven.
-pub async fn begin(app: &App, mut user: User, client: &Client) -> Result<(Pair, User)> {
+/// Begins a session for a person whose identity is proven, by which `way` the audit log tells.
+pub async fn begin(app: &App, mut user: User, way: &'static str, client: &Client) -> Result<(Pair, User)> {
     let now = app.clock.now();
     app.store.touch_login(user.id, now).await?;
     user.last_login_at = Some(now);
-    let pair = issue(app, &user, &Uuid::new_v4().to_string(), client).await?;
+    let sid = Uuid::new_v4().to_string();
+    let facts = Facts::new().with(Field::Way, way).typed(Field::Session, &sid);
+    let entry = Entry::new(Action::SignedIn, Actor::Person(user.id), client);
+    audit::record(app, entry.on(Target::person(user.id)).after(facts)).await?;
+    let pair = issue(app, &user, &sid, client).await?;
     Ok((pair, user))
 }
 
@@ -278,6 +312,8 @@ async fn used_again(
         return serde_json::from_str(text.expose_secret()).map_err(ApiError::internal);
     }
     app.state.end_session(&earlier.sid, app.tokens.refresh_life()).await?;
+    let entry = Entry::new(Action::RefreshTokenReused, Actor::Nobody, client).on(Target::person(user.id));
+    audit::record(app, entry.after(Facts::new().typed(Field::Session, &earlier.sid))).await?;
     tracing::warn!(
         event = "refresh_token_reuse", user = user.id.0, address = %client.address, session = earlier.sid,
         "a refresh token was used a second time; its session is ended"

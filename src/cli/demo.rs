@@ -1,7 +1,6 @@
 //! `millpond demo`: everything that a newcomer needs to see it work, in a directory that is gone afterwards. Only the
 //! provider is simulated; sign-in, SQL, selection, relay and settlement are the real ones.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
@@ -27,6 +26,9 @@ use crate::store::users::{NewUser, Role};
 
 /// The models of the simulated provider.
 const MODELS: [&str; 2] = ["pond-small", "pond-large"];
+/// Those that it serves in the other two dialects.
+const CLAUDE: &str = "claude-pond";
+const GEMINI: &str = "gemini-pond";
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -77,7 +79,7 @@ pub(super) async fn run(options: Options) -> Result {
     let app = App::start(config, Clock::System).await?;
     app.tasks.spawn("simulated provider", |ended| async move {
         tokio::select! {
-            served = axum::serve(provider, simulated::router(&MODELS)) => if let Err(error) = served {
+            served = axum::serve(provider, simulated::router(&[MODELS[0], MODELS[1], CLAUDE, GEMINI])) => if let Err(error) = served {
                 tracing::error!(%error, "the simulated provider failed");
             },
             () = ended.cancelled() => {}
@@ -103,10 +105,24 @@ fn variables(scratch: &Scratch, address: SocketAddr) -> Variables {
 async fn prepare(app: &Arc<App>, provider: SocketAddr) -> Result<Cast> {
     let (admin, admin_password) = person(app, "admin", Role::Admin).await?;
     let (member, member_password) = person(app, "member", Role::Member).await?;
-    for (owner, name, shared) in
-        [(admin, "mill wheel", true), (admin, "sluice", true), (member, "my own well", false)]
-    {
-        app.store.create_account(&account(app, owner, name, shared, provider)).await?;
+    // The member's own account serves the small model only, so everything else comes from the pool.
+    let (openai, origin) = (format!("http://{provider}/v1"), format!("http://{provider}"));
+    for (owner, name, kind, base, models) in [
+        (admin, "mill wheel", "openai", &openai, MODELS.as_slice()),
+        (admin, "sluice", "openai", &openai, MODELS.as_slice()),
+        (admin, "reed bank", "anthropic", &origin, &[CLAUDE]),
+        (admin, "lily field", "gemini", &origin, &[GEMINI]),
+        (member, "my own well", "openai", &openai, &MODELS[..1]),
+    ] {
+        let row = AccountRow {
+            name: name.to_owned(),
+            provider: kind.to_owned(),
+            base_url: Some(base.clone()),
+            models: Some(json!(models).to_string()),
+            is_shared: owner == admin,
+            ..account(app, owner)
+        };
+        app.store.create_account(&row).await?;
     }
     app.state.publish(Invalidation::Accounts).await;
     let key = keys::generate();
@@ -145,21 +161,19 @@ async fn person(app: &App, name: &str, role: Role) -> Result<(UserId, SecretStri
     Ok((id, password))
 }
 
-fn account(app: &App, owner: UserId, name: &str, is_shared: bool, provider: SocketAddr) -> AccountRow {
+fn account(app: &App, owner: UserId) -> AccountRow {
     let now = app.clock.now();
-    // The member's own account serves the small model only, so the large one comes from the pool.
-    let models: BTreeMap<bool, &[&str]> = [(true, MODELS.as_slice()), (false, &MODELS[..1])].into();
     AccountRow {
         id: AccountId::generate(),
         user_id: owner,
-        name: name.to_owned(),
-        provider: "openai".to_owned(),
-        base_url: Some(format!("http://{provider}/v1")),
+        name: String::new(),
+        provider: String::new(),
+        base_url: None,
         credential: app.vault.encrypt("simulated"),
         proxy: None,
-        is_shared,
+        is_shared: false,
         is_enabled: true,
-        models: Some(json!(models[&is_shared]).to_string()),
+        models: None,
         aliases: None,
         allowances: None,
         priority: 0,
@@ -182,6 +196,8 @@ fn announce(options: &Options, address: SocketAddr, cast: &Cast) {
             "member": {"username": "member", "password": member},
             "api_key": key,
             "models": MODELS,
+            "anthropic_models": [CLAUDE],
+            "gemini_models": [GEMINI],
         });
         Output::say(&ready.to_string());
         return;
@@ -194,6 +210,11 @@ fn announce(options: &Options, address: SocketAddr, cast: &Cast) {
          Chat through the pool, streamed:\n\n  \
          curl -N {base_url}/v1/chat/completions -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \
          -d '{{\"model\":\"pond-large\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"What is a mill pond?\"}}]}}'\n\n\
+         The same in Anthropic's and in Google's dialect:\n\n  \
+         curl -N {base_url}/v1/messages -H 'x-api-key: {key}' -H 'Content-Type: application/json' \
+         -d '{{\"model\":\"{CLAUDE}\",\"max_tokens\":200,\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"What is a mill pond?\"}}]}}'\n  \
+         curl -N '{base_url}/v1beta/models/{GEMINI}:streamGenerateContent?alt=sse' -H 'x-goog-api-key: {key}' -H 'Content-Type: application/json' \
+         -d '{{\"contents\":[{{\"role\":\"user\",\"parts\":[{{\"text\":\"What is a mill pond?\"}}]}}]}}'\n\n\
          Sign in as the member:\n\n  \
          curl {base_url}/api/auth/login -H 'Content-Type: application/json' -d '{{\"username\":\"member\",\"password\":\"{member}\"}}'\n\n\
          See the call on record:\n\n  \

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Result;
 use super::open::Opened;
 use super::output::Output;
+use crate::audit::{Action, Target};
 use crate::auth::keys::{self, KeyHash};
 use crate::ids::KeyId;
 use crate::state::Invalidation;
@@ -89,6 +90,7 @@ async fn create(opened: &Opened, user: &str, name: Option<&str>, output: Output)
         expires_at: None,
     };
     let row = opened.store.create_api_key(&key, opened.clock.now()).await?;
+    opened.record(Action::KeyCreated, |entry| entry.on(Target::key(row.id))).await?;
     let mut answer = describe(&row);
     if let Some(members) = answer.as_object_mut() {
         members.insert("key".to_owned(), secret.expose_secret().into());
@@ -121,6 +123,7 @@ async fn revoke(opened: &Opened, user: &str, id: KeyId, output: Output) -> Resul
     let hash = opened.store.delete_api_key(user.id, id).await?;
     let hash = hash.ok_or_else(|| format!("{} has no key with the id {id}", user.username))?;
     opened.announce(Invalidation::ApiKey(hash)).await?;
+    opened.record(Action::KeyDeleted, |entry| entry.on(Target::key(id))).await?;
     output.answer(&json!({"id": id, "revoked": true}), &format!("Key {id} is revoked."));
     Ok(())
 }

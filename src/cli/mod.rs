@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 it failed (the reason is on stderr), 2 the command line is wrong.
 
+mod audit;
 mod demo;
 mod key;
 mod logging;
@@ -43,6 +44,9 @@ enum Command {
     /// Create, list and revoke API keys
     #[command(subcommand)]
     Key(key::Command),
+    /// Check the audit log
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Print a new value for PLUGIN_API_ENCRYPTION_KEY
     GenerateEncryptionKey,
     /// Look at the configuration
@@ -86,6 +90,7 @@ async fn execute(command: Command) -> Result {
         Command::Migrate => maintenance::migrate().await,
         Command::User(command) => user::run(command).await,
         Command::Key(command) => key::run(command).await,
+        Command::Audit(command) => audit::run(command).await,
         Command::GenerateEncryptionKey => maintenance::generate_encryption_key(),
         Command::Config(command) => maintenance::config(&command),
         Command::Openapi => maintenance::openapi(),

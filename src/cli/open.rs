@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Result;
+use crate::audit::{Action, Actor, Audit, Entry, Origin};
 use crate::auth::vault::Vault;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -19,6 +20,7 @@ pub(super) struct Opened {
     pub(super) store: Store,
     pub(super) vault: Vault,
     pub(super) clock: Clock,
+    pub(super) audit: Audit,
 }
 
 impl Opened {
@@ -28,7 +30,8 @@ impl Opened {
         let store = Store::connect(&config.database).await?;
         store.migrate().await?;
         let vault = Vault::new(&config.encryption_key).ok_or(crate::app::StartError::EncryptionKey)?;
-        Ok(Self { config, store, vault, clock: Clock::System })
+        let audit = Audit::new(&config, store.clone(), Clock::System);
+        Ok(Self { config, store, vault, clock: Clock::System, audit })
     }
 
     /// The person of this name.
@@ -48,8 +51,15 @@ impl Opened {
         Ok(())
     }
 
+    /// Records what a command does.
+    pub(super) async fn record(&self, action: Action, about: impl FnOnce(Entry) -> Entry) -> Result {
+        let entry = Entry::new(action, Actor::CommandLine, Origin::default());
+        Ok(self.audit.record(&about(entry)).await?)
+    }
+
     /// Closes the database.
     pub(super) async fn close(self) -> Result {
+        self.audit.write_note().await;
         self.store.close().await;
         Ok(())
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Result;
 use super::open::Opened;
 use super::output::Output;
+use crate::audit::{Action, Target};
 use crate::auth::passwords::Passwords;
 use crate::ids::UserId;
 use crate::state::Invalidation;
@@ -155,6 +156,7 @@ async fn create(opened: &Opened, options: Create) -> Result {
     let created = opened.store.create_user(&user, opened.clock.now()).await?;
     let id = created.ok_or_else(|| format!("there is already somebody called {name:?}"))?;
     let user = find(opened, id).await?;
+    opened.record(Action::UserCreated, |entry| entry.on(Target::person(id)).after(&user)).await?;
     options.output.answer(&describe(&user), &format!("Created {} {name} (id {id}).", user.role().as_str()));
     Ok(())
 }
@@ -203,7 +205,11 @@ async fn set(opened: &Opened, options: Set) -> Result {
     };
     opened.store.update_user(user.id, &changes, opened.clock.now()).await?;
     opened.announce(Invalidation::User(user.id)).await?;
-    let user = find(opened, user.id).await?;
+    let before = user;
+    let user = find(opened, before.id).await?;
+    opened
+        .record(Action::UserChanged, |entry| entry.on(Target::person(user.id)).changed(&before, &user))
+        .await?;
     options.output.answer(&describe(&user), &format!("Changed {}.", user.username));
     Ok(())
 }
@@ -214,6 +220,7 @@ async fn set_password(opened: &Opened, name: &str, output: Output) -> Result {
     opened.store.set_password(user.id, &hash, opened.clock.now()).await?;
     opened.announce(Invalidation::User(user.id)).await?;
     let user = find(opened, user.id).await?;
+    opened.record(Action::PasswordChanged, |entry| entry.on(Target::person(user.id))).await?;
     output.answer(&describe(&user), &format!("{name} has a new password; all their sessions are ended."));
     Ok(())
 }

@@ -7,7 +7,9 @@ mod calls;
 mod parse;
 mod people;
 mod policy;
+mod rules;
 mod secrets;
+mod sign_in;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -20,6 +22,7 @@ pub use parse::{Network, Variables};
 pub use people::{PeopleConfig, Registration};
 pub use policy::{ContributionPolicy, LevelPolicy, Limits, Policy};
 pub use secrets::generate_encryption_key;
+pub use sign_in::{OidcConfig, SignInConfig};
 
 /// Everything that is wrong with the settings, one line each.
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +124,11 @@ pub struct Config {
     pub calls: CallsConfig,
     pub linux_do: Option<OauthConfig>,
     pub github: Option<OauthConfig>,
+    /// Sign-in at OpenID Connect providers, and what all external sign-in has in common.
+    pub sign_in: SignInConfig,
     pub plugin: PluginConfig,
+    /// What providers' errors mean.
+    pub error_rules: millpond_pool::rules::Rules,
     pub policy: Policy,
     pub people: PeopleConfig,
 }
@@ -153,7 +160,9 @@ impl Config {
         let calls = reader.calls();
         let linux_do = reader.linux_do();
         let github = reader.github();
+        let sign_in = reader.sign_in(app_env);
         let plugin = reader.plugin();
+        let error_rules = rules::read(reader);
         let policy = reader.policy();
         let people = reader.people();
         let tokens = reader.token_lives();
@@ -183,7 +192,9 @@ impl Config {
             calls: calls?,
             linux_do,
             github,
+            sign_in: sign_in?,
             plugin: plugin?,
+            error_rules: error_rules?,
             policy: policy?,
             people: people?,
         })

@@ -113,7 +113,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn seconds(&mut self, name: &str, default: u64) -> Option<Duration> {
+    pub(super) fn seconds(&mut self, name: &str, default: u64) -> Option<Duration> {
         self.number(name, default, 1, 86_400).map(Duration::from_secs)
     }
 
@@ -122,7 +122,7 @@ impl<'a> Reader<'a> {
         text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(ToOwned::to_owned).collect()
     }
 
-    fn url(&mut self, name: &str, default: Option<&str>) -> Option<String> {
+    pub(super) fn url(&mut self, name: &str, default: Option<&str>) -> Option<String> {
         let text = self.variables.get(name).or(default)?.to_owned();
         match Url::parse(&text) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Some(text),

@@ -47,10 +47,10 @@ pub(super) enum Unusable {
 /// How much of some models an account gives in a window.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Allowance {
-    models: Vec<Pattern>,
-    limit: i64,
+    pub(super) models: Vec<Pattern>,
+    pub(super) limit: i64,
     pub(super) unit: LimitUnit,
-    window: Window,
+    pub(super) window: Window,
 }
 
 /// One account that may serve calls.
@@ -92,8 +92,7 @@ impl Loader {
 
     pub(super) fn load(&self, row: AccountRow) -> Result<Serving, Unusable> {
         let provider = provider(&row.provider).ok_or_else(|| Unusable::Provider(row.provider.clone()))?;
-        let public = providers::public_address(&row.provider).unwrap_or(providers::OPENAI);
-        let base = providers::parse_base_url(row.base_url.as_deref().unwrap_or(public))?;
+        let base = providers::base_url(&row.provider, row.base_url.as_deref())?;
         let prefix = base.as_str().trim_end_matches('/');
         let credential = self.vault.decrypt(&row.credential)?;
         let credentials =
@@ -222,6 +221,11 @@ impl Serving {
         }
     }
 
+    /// What its owner declares that it gives.
+    pub(super) fn allowances(&self) -> &[Allowance] {
+        &self.allowances
+    }
+
     pub(super) fn pool_id(&self) -> PoolId {
         PoolId::new(self.id.0.clone())
     }
@@ -254,6 +258,11 @@ impl Serving {
 }
 
 impl Allowance {
+    /// Whether a call of this upstream model draws on it, if none before it does.
+    pub(super) fn covers(&self, upstream_model: &str) -> bool {
+        self.models.iter().any(|pattern| pattern.matches(upstream_model))
+    }
+
     fn capacity(&self, reference: &Reference) -> Units {
         reference.capacity(self.limit, self.unit, self.window)
     }

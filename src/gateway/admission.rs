@@ -35,6 +35,13 @@ pub(super) struct Estimate {
     micro_usd: Option<MicroUsd>,
 }
 
+impl Estimate {
+    /// The same as a cost.
+    pub(super) fn cost(&self) -> Cost {
+        Cost { requests: 1, tokens: self.tokens, micro_usd: self.micro_usd }
+    }
+}
+
 /// Under whose limits a call runs, and by which name they know it.
 #[derive(Clone, Debug)]
 pub(super) struct Limited {
@@ -174,8 +181,7 @@ pub(super) async fn choose(
     if picked.own || settlement.has_reserved() {
         return Ok(picked);
     }
-    let cost = Cost { requests: 1, tokens: estimate.tokens, micro_usd: estimate.micro_usd };
-    let amount = gateway.quotas.reference().highest_cost(&cost);
+    let amount = gateway.quotas.reference().highest_cost(&estimate.cost());
     let intended = gateway.quotas.intend(&caller.user, wanted.model, amount, life_millis(app));
     settlement.reserves(intended);
     match gateway.quotas.reserve(&caller.user, intended).await.map_err(ApiError::unavailable)? {
@@ -220,10 +226,12 @@ fn no_account(app: &App, wanted: &Wanted<'_>, missing: &Missing, now: Moment) ->
         };
     }
     let busy = why.full + why.usable > 0;
-    let message = if busy {
-        "Every account for this model is busy at present."
-    } else {
-        "Every account for this model is resting at present."
+    let message = match why.earliest {
+        _ if busy => "Every account for this model is busy at present.".to_owned(),
+        Some(moment) => {
+            format!("Every account for this model is resting until {}.", Timestamp::from_millis(moment.0))
+        }
+        None => "Every account for this model is resting at present.".to_owned(),
     };
     let wait = match why.earliest {
         Some(moment) if !busy => millis(moment.since(now)),

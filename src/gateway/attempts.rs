@@ -13,9 +13,10 @@ use millpond_pool::index::Slot;
 use super::accounts::{Serving, provider_of};
 use super::admission::{self, Estimate};
 use super::call::Asked;
+use super::health::Met;
 use super::pool::{Picked, Wanted};
 use super::settlement::Settlement;
-use super::upstream::{Failure, Sending};
+use super::upstream::{Failure, Refused, Sending};
 use crate::app::App;
 use crate::auth::extract::Caller;
 use crate::error::ApiError;
@@ -23,8 +24,17 @@ use crate::store::usage::Outcome;
 
 /// The first account and two more; after the first byte none.
 const ATTEMPTS: usize = 3;
+/// What a client is told to wait where no provider says.
+const USUAL_WAIT: Duration = Duration::from_secs(5);
 /// A chain of models is followed so far.
 const LONGEST_CHAIN: usize = 5;
+
+/// What a provider said that the client gets.
+pub(super) enum Answer {
+    Success(Response<Incoming>),
+    /// The request itself is wrong.
+    Refused(Box<Refused>),
+}
 
 /// Why a call got no answer, and whose decision that was.
 pub(super) struct Refusal {
@@ -38,19 +48,20 @@ impl From<ApiError> for Refusal {
     }
 }
 
-impl From<Failure> for Refusal {
-    fn from(failure: Failure) -> Self {
+impl Refusal {
+    /// Nobody answered; the last failure says most. `wait` is how long what failed rests.
+    fn after(failure: Failure, wait: Option<Duration>) -> Self {
         let bad_gateway = |code, message| ApiError::new(StatusCode::BAD_GATEWAY, code, message);
         let error = match &failure {
             Failure::Timeout => {
                 let message = "The provider did not answer in time.";
                 ApiError::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message)
             }
-            Failure::Status(StatusCode::TOO_MANY_REQUESTS, _) => {
+            Failure::Refused(refused) if refused.status == StatusCode::TOO_MANY_REQUESTS => {
                 let message = "The provider's rate limit is reached; try again in a moment.";
-                ApiError::too_many("rate_limit_exceeded", message, failure.rest())
+                ApiError::too_many("rate_limit_exceeded", message, wait.unwrap_or(USUAL_WAIT))
             }
-            Failure::Status(..) => {
+            Failure::Refused(_) => {
                 bad_gateway("upstream_error", "The provider can't serve the call at present.")
             }
             Failure::Forbidden | Failure::Broken(_) => {
@@ -103,7 +114,7 @@ struct Attempts<'a> {
     made: usize,
     tried: Vec<Slot>,
     /// What the latest attempt met with.
-    failure: Option<Failure>,
+    failure: Option<Refusal>,
     /// What all attempts met with, for the log.
     story: String,
 }
@@ -116,7 +127,7 @@ pub(super) async fn answer(
     body: &Bytes,
     settlement: &mut Settlement,
     deadline: Instant,
-) -> Result<Response<Incoming>, Refusal> {
+) -> Result<Answer, Refusal> {
     app.gateway.pool.fresh().await;
     let estimate = admission::estimate(app, asked, body.len());
     admission::enter(app, caller, &asked.model, estimate, settlement).await?;
@@ -141,7 +152,7 @@ pub(super) async fn answer(
 }
 
 impl Attempts<'_> {
-    async fn run(&mut self, settlement: &mut Settlement) -> Result<Response<Incoming>, Refusal> {
+    async fn run(&mut self, settlement: &mut Settlement) -> Result<Answer, Refusal> {
         let asked = self.asked;
         let (mut refused, mut next) = (None, Next::Retry);
         for (place, model) in self.app.gateway.fallbacks.chain(&asked.model).into_iter().enumerate() {
@@ -155,18 +166,25 @@ impl Attempts<'_> {
                     caller: self.caller.user.id,
                     provider: provider_of(asked.endpoint.dialect()),
                     conversation: Some(asked.conversation),
+                    estimate: self.estimate.cost(),
                     tried: &self.tried,
                     patient: self.made == 0,
                 };
                 let chosen =
                     admission::choose(self.app, self.caller, &wanted, self.estimate, settlement).await;
-                let picked = match chosen {
+                let mut picked = match chosen {
                     Ok(picked) => picked,
                     Err(error) => {
                         refused.get_or_insert(error);
                         break;
                     }
                 };
+                let health = &self.app.gateway.pool.health;
+                let Some(probes) = health.admit(&picked.account.id, &picked.upstream_model).await else {
+                    self.tried.push(picked.lease.slot);
+                    continue;
+                };
+                picked.lease.probes = probes;
                 if self.made > 0 && !self.app.gateway.retries.take(self.app.gateway.pool.now()) {
                     self.note("no retry is left in the budget");
                     next = Next::Stop;
@@ -180,9 +198,9 @@ impl Attempts<'_> {
         }
         // That no second account was free says less than what the first one answered.
         Err(match (self.failure.take(), refused) {
-            (Some(failure), _) => failure.into(),
+            (Some(failure), _) => failure,
             (None, Some(error)) => error.into(),
-            (None, None) => Failure::Timeout.into(),
+            (None, None) => Refusal::after(Failure::Timeout, None),
         })
     }
 
@@ -196,15 +214,12 @@ impl Attempts<'_> {
         write!(self.story, "{separator}{text}").ok();
     }
 
-    async fn attempt(
-        &mut self,
-        picked: Picked,
-        settlement: &mut Settlement,
-    ) -> Result<Response<Incoming>, Next> {
+    async fn attempt(&mut self, picked: Picked, settlement: &mut Settlement) -> Result<Answer, Next> {
         let (app, asked) = (self.app, self.asked);
         let (account, slot) = (picked.account.clone(), picked.lease.slot);
         let credential = account.credentials.turn(app.gateway.pool.now());
         let body = asked.head.upstream_body(self.body, &picked.upstream_model);
+        let model = picked.upstream_model.clone();
         let url = account.url(asked.endpoint, &picked.upstream_model, asked.query);
         settlement.attempt(picked);
         if self.made == 0 {
@@ -218,28 +233,51 @@ impl Attempts<'_> {
             }
             Err(error) => Err(Failure::Broken(error.to_string())),
         };
+        let pool = &app.gateway.pool;
         match sent {
-            Ok(answer) => Ok(answer),
-            Err(failure) => {
-                self.note(&format!("{}: {failure}", account.id));
-                Err(self.after_failure(&account, slot, credential, failure))
+            Ok(answer) => {
+                pool.health.after_answer(&account.id, &model);
+                pool.allowances.learn(&account.id, &model, answer.headers());
+                Ok(Answer::Success(answer))
             }
+            Err(failure) => self.after_failure(&account, slot, (credential, &model), failure),
         }
     }
 
-    /// What a failure means for the account and its credential, and whether the call is tried once more. Health belongs
-    /// here: it may know better how long whom to leave alone.
-    fn after_failure(&mut self, account: &Serving, slot: Slot, credential: usize, failure: Failure) -> Next {
+    /// What a failure means for the account and its credential, and whether the call is tried once more.
+    fn after_failure(
+        &mut self,
+        account: &Serving,
+        slot: Slot,
+        (credential, upstream_model): (usize, &str),
+        failure: Failure,
+    ) -> Result<Answer, Next> {
         let pool = &self.app.gateway.pool;
-        let (now, rest) = (pool.now(), failure.rest());
-        let until = now.plus(i64::try_from(rest.as_millis()).unwrap_or(i64::MAX));
-        let others_awake = failure.is_about_credential() && account.credentials.rest(credential, until, now);
-        if !others_awake {
-            pool.pause(slot, rest.max(Duration::from_millis(1)));
+        let refused = match &failure {
+            Failure::Refused(refused) => Some(refused),
+            _ => None,
+        };
+        if let Some(refused) = refused {
+            pool.allowances.learn(&account.id, upstream_model, &refused.headers);
+        }
+        let judged = pool.health.after_failure(&Met {
+            account,
+            credential,
+            upstream_model,
+            trouble: failure.trouble(),
+            headers: refused.map(|refused| &refused.headers),
+            body: refused.map_or(&[], |refused| &refused.body),
+        });
+        self.note(&format!("{}: {failure} ({})", account.id, judged.cause));
+        match failure {
+            Failure::Refused(refused) if !judged.go_on => return Ok(Answer::Refused(refused)),
+            failure => self.failure = Some(Refusal::after(failure, judged.wait)),
+        }
+        // Another credential of the same account may do better.
+        if !(judged.about_credential && account.credentials.any_awake(pool.now())) {
             self.tried.push(slot);
         }
-        self.failure = Some(failure);
-        Next::Retry
+        Err(Next::Retry)
     }
 }
 

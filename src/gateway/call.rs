@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use millpond_wire::{Dialect, Endpoint, Head, Observed, RequestError};
 
-use super::attempts::{self, Refusal};
+use super::attempts::{self, Answer, Refusal};
 use super::relay::{self, Patience, Shape};
 use super::settlement::{Call, End, Settlement};
 use super::upstream::{USUAL_VERSION, VERSION};
@@ -187,7 +187,8 @@ async fn serve(
     let mut settlement = Settlement::new(place, call, reference, prices);
     let deadline = started + app.config.upstream.deadline;
     match attempts::answer(app, &caller, &asked, &body, &mut settlement, deadline).await {
-        Ok(answer) => {
+        Ok(Answer::Refused(refused)) => relay::refusal(*refused, settlement, asked.endpoint.dialect()).await,
+        Ok(Answer::Success(answer)) => {
             let patience =
                 Patience { idle: app.gateway.upstream.limits().idle_timeout, deadline: deadline.into() };
             let shape = Shape {

@@ -7,10 +7,13 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderName, HeaderValue};
 use millpond_pool::account::Provider;
 use millpond_pool::units::Moment;
+use sha2::{Digest as _, Sha256};
 
 /// A credential as it is sent. Marked sensitive, so that nothing prints it.
 struct Credential {
     value: HeaderValue,
+    /// Tells one credential from another without telling what it is.
+    fingerprint: String,
     rests_until: AtomicI64,
 }
 
@@ -30,7 +33,8 @@ impl Credentials {
             };
             let mut value = HeaderValue::from_str(&sent).ok()?;
             value.set_sensitive(true);
-            Some(Credential { value, rests_until: AtomicI64::new(i64::MIN) })
+            let fingerprint = hex::encode(&Sha256::digest(line)[..8]);
+            Some(Credential { value, fingerprint, rests_until: AtomicI64::new(i64::MIN) })
         };
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let all: Box<[Credential]> = lines.map(read).collect::<Option<_>>()?;
@@ -56,12 +60,35 @@ impl Credentials {
         places.find(|&place| self.is_awake(place, now)).unwrap_or(first % self.all.len())
     }
 
-    /// Lets one rest; answers whether another can do its work meanwhile.
-    pub(super) fn rest(&self, which: usize, until: Moment, now: Moment) -> bool {
+    /// Lets one rest until a moment, or wakes it.
+    pub(super) fn rest(&self, which: usize, until: Option<Moment>) {
         if let Some(credential) = self.all.get(which) {
-            credential.rests_until.fetch_max(until.0, Ordering::Relaxed);
+            credential.rests_until.store(until.map_or(i64::MIN, |until| until.0), Ordering::Relaxed);
         }
-        (0..self.all.len()).any(|place| place != which && self.is_awake(place, now))
+    }
+
+    /// Whether one of them may be used.
+    pub(super) fn any_awake(&self, now: Moment) -> bool {
+        (0..self.all.len()).any(|place| self.is_awake(place, now))
+    }
+
+    pub(super) fn is_single(&self) -> bool {
+        self.all.len() == 1
+    }
+
+    /// What tells each from the others.
+    pub(super) fn fingerprints(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().map(|credential| credential.fingerprint.as_str())
+    }
+
+    pub(super) fn fingerprint(&self, which: usize) -> Option<&str> {
+        self.all.get(which).map(|credential| credential.fingerprint.as_str())
+    }
+
+    /// The credential itself, for taking it out of what a provider says.
+    pub(super) fn secret(&self, which: usize) -> &str {
+        let sent = self.all.get(which).and_then(|credential| credential.value.to_str().ok());
+        sent.unwrap_or_default().trim_start_matches("Bearer ")
     }
 
     fn is_awake(&self, place: usize, now: Moment) -> bool {
@@ -79,10 +106,12 @@ mod tests {
         let now = Moment(0);
         let turns = |now| [three.turn(now), three.turn(now), three.turn(now)];
         assert_eq!(turns(now), [0, 1, 2]);
-        assert!(three.rest(1, Moment(100), now));
+        three.rest(1, Some(Moment(100)));
         assert_eq!(turns(now), [0, 2, 2]);
-        assert!(three.rest(0, Moment(100), now));
-        assert!(!three.rest(2, Moment(100), now), "nobody is left");
+        three.rest(0, Some(Moment(100)));
+        assert!(three.any_awake(now));
+        three.rest(2, Some(Moment(100)));
+        assert!(!three.any_awake(now), "nobody is left");
         assert_eq!(three.turn(Moment(100)), 0);
         assert_eq!(three.header(1).unwrap().1, "b");
         assert!(Credentials::parse(Provider::OpenAi, "\n").is_none());

@@ -14,12 +14,14 @@
 
 mod accounts;
 mod admission;
+pub mod allowances;
 mod attempts;
 mod call;
 mod collector;
 mod credentials;
 mod dial;
 mod guard;
+pub mod health;
 mod ledger;
 mod limits;
 mod models;
@@ -43,15 +45,19 @@ use crate::app::App;
 use crate::auth::vault::Vault;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::state::State;
+use crate::ids::AccountId;
+use crate::state::{State, StateError};
 use crate::store::users::User;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
+use allowances::{AllowanceView, Allowances};
 use attempts::Fallbacks;
 use collector::Collector;
+use health::{Health, PauseView};
 use ledger::Ledger;
+use millpond_pool::units::Units;
 use models::Catalog;
-use pool::Pool;
+use pool::{Parts, Pool};
 use queue::Queue;
 use quotas::Quotas;
 pub use quotas::{GroupQuota, QuotaError};
@@ -108,8 +114,10 @@ impl Gateway {
         let quotas =
             Arc::new(Quotas::new(clock.clone(), store.clone(), state.clone(), loader.clone(), policy));
         let queue = Queue::new(&config.calls);
-        let pool =
-            Pool::start(store.clone(), state, clock.clone(), loader, quotas.clone(), queue, tasks).await?;
+        let allowances = Allowances::start(config.policy.reference, clock.clone(), state, tasks);
+        let health = Health::start(config.error_rules.clone(), clock.clone(), state, tasks).await;
+        let parts = Parts { quotas: quotas.clone(), queue, health, allowances };
+        let pool = Pool::start(store.clone(), state, clock.clone(), loader, parts, tasks).await?;
         let collector = Collector::new(state.clone(), clock.clone(), config.policy.reference.window);
         let ledger = Ledger::start(store.clone(), collector, &config.data_dir, tasks);
         let upstream = Upstream::new(&config.upstream)?;
@@ -121,6 +129,32 @@ impl Gateway {
         let fallbacks = Fallbacks::new(config.calls.fallbacks.clone());
         let (prices, catalog) = (Arc::new(prices), Catalog::default());
         Ok(Self { pool, quotas, upstream, ledger, catalog, prices, fallbacks, retries })
+    }
+
+    /// Why and until when an account, or a part of it, rests.
+    pub fn pauses_of(&self, account: &AccountId) -> Vec<PauseView> {
+        let serving = self.pool.account(account);
+        self.pool.health.of(account, serving.as_deref().map(|serving| &serving.credentials))
+    }
+
+    /// What is left of an account's allowances, as its owner declares or as its provider reports them.
+    pub async fn allowances_of(&self, account: &AccountId) -> Result<Vec<AllowanceView>, StateError> {
+        self.pool.allowances.of(account).await
+    }
+
+    /// What an account served to others than its owner in about the last reference window.
+    pub fn served_lately(&self, account: &AccountId) -> Units {
+        self.pool.allowances.served_lately(account)
+    }
+
+    /// Ends all rests of an account by hand, on every instance.
+    pub async fn resume(&self, account: &AccountId) -> Result<(), StateError> {
+        self.pool.health.resume(account).await
+    }
+
+    /// How many calls wait for a place on this instance.
+    pub fn waiting(&self) -> usize {
+        self.pool.queue.len()
     }
 
     /// A person's quotas for others' accounts, as they are now.
@@ -147,7 +181,7 @@ pub struct Described;
 pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/v1/models", get(models::list_models))
-        .route("/v1/models/{*id}", get(models::find_model))
+        .route("/v1/models/{*id}", get(models::find_model).post(call::generate_content))
         .route("/v1/chat/completions", post(call::complete_chat))
         .route("/v1/messages", post(call::create_message))
         .route("/v1/messages/count_tokens", post(call::count_message_tokens))

@@ -5,18 +5,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use millpond_pool::account::Provider;
+use millpond_pool::account::{AccountId as PoolId, Provider};
 use millpond_pool::index::{Index, Providers, Request, Slot, Sources, Why};
-use millpond_pool::units::Moment;
+use millpond_pool::units::{Cost, Moment};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::accounts::{Loader, Serving, member};
+use super::allowances::{Allowances, Hold};
+use super::health::{Health, Probe};
 use super::limits::Exceptions;
 use super::queue::Queue;
 use super::quotas::Quotas;
 use crate::clock::Clock;
-use crate::ids::UserId;
+use crate::ids::{AccountId, UserId};
 use crate::state::{Bus, Invalidation, State};
 use crate::store::accounts::AccountRow;
 use crate::store::{Store, StoreError};
@@ -47,6 +49,14 @@ struct Changes {
     wake: Notify,
 }
 
+/// What the pool works with.
+pub(super) struct Parts {
+    pub(super) quotas: Arc<Quotas>,
+    pub(super) queue: Queue,
+    pub(super) health: Arc<Health>,
+    pub(super) allowances: Arc<Allowances>,
+}
+
 pub(super) struct Pool {
     accounts: RwLock<Accounts>,
     store: Store,
@@ -54,6 +64,8 @@ pub(super) struct Pool {
     clock: Clock,
     loader: Arc<Loader>,
     quotas: Arc<Quotas>,
+    pub(super) health: Arc<Health>,
+    pub(super) allowances: Arc<Allowances>,
     changes: Arc<Changes>,
     loaded: watch::Sender<u64>,
     /// Who waits for a place.
@@ -73,8 +85,12 @@ pub(super) struct Picked {
 
 /// Counts a call as running on an account until it is dropped.
 pub(super) struct Lease {
-    pool: Arc<Pool>,
+    pub(super) pool: Arc<Pool>,
     pub(super) slot: Slot,
+    /// What this call tries out, if the account's circuit is open.
+    pub(super) probes: Vec<Probe>,
+    /// What it may use of the account's allowance.
+    pub(super) hold: Option<Hold>,
 }
 
 impl Drop for Lease {
@@ -91,6 +107,8 @@ pub(super) struct Wanted<'a> {
     /// Whose dialect the call is in.
     pub(super) provider: Provider,
     pub(super) conversation: Option<u64>,
+    /// The most that it may cost, which is held of the account's allowance.
+    pub(super) estimate: Cost,
     pub(super) tried: &'a [Slot],
     /// Whether the call waits when only a free place is lacking.
     pub(super) patient: bool,
@@ -111,20 +129,25 @@ impl Wanted<'_> {
 
 impl Pool {
     /// Loads the accounts and keeps them fresh until `tasks` end.
-    #[expect(clippy::too_many_arguments, reason = "all that it is made of, in one place")]
     pub(super) async fn start(
         store: Store,
         state: &State,
         clock: Clock,
         loader: Arc<Loader>,
-        quotas: Arc<Quotas>,
-        queue: Queue,
+        parts: Parts,
         tasks: &Tasks,
     ) -> Result<Arc<Self>, StoreError> {
         let changes = Arc::new(Changes::default());
         let heard = changes.clone();
         state.bus().listen(move |change| {
-            if !matches!(change, Invalidation::ApiKey(_) | Invalidation::Session(_)) {
+            let elsewhere = matches!(
+                change,
+                Invalidation::ApiKey(_)
+                    | Invalidation::Session(_)
+                    | Invalidation::Health(_)
+                    | Invalidation::Allowance(_)
+            );
+            if !elsewhere {
                 heard.count.fetch_add(1, Ordering::SeqCst);
                 heard.wake.notify_one();
             }
@@ -135,15 +158,30 @@ impl Pool {
             bus: state.bus().clone(),
             clock,
             loader,
-            quotas,
+            quotas: parts.quotas,
+            health: parts.health,
+            allowances: parts.allowances,
             changes,
             loaded: watch::Sender::new(0),
-            queue,
+            queue: parts.queue,
             exceptions: Exceptions::default(),
+        });
+        let told = Arc::downgrade(&pool);
+        pool.health.tell(move |id| {
+            if let Some(pool) = told.upgrade() {
+                pool.rest(id);
+            }
+        });
+        let told = Arc::downgrade(&pool);
+        pool.allowances.tell(move |id| {
+            if let Some(pool) = told.upgrade() {
+                pool.show_free(id);
+            }
         });
         let rows = pool.store.list_serving_accounts().await?;
         pool.exceptions.adopt(pool.store.list_limits(pool.clock.now()).await?);
         pool.adopt(rows);
+        pool.allowances.catch_up().await;
         tasks.spawn("accounts", |stop| pool.clone().keep_fresh(stop));
         Ok(pool)
     }
@@ -227,6 +265,7 @@ impl Pool {
         let mut accounts = self.write();
         for (_, gone) in known.iter().filter(|(id, _)| !ids.contains(id.as_str())) {
             changed.insert(gone.owner);
+            self.allowances.forget(&gone.id);
             let pool_id = gone.pool_id();
             if let Some(slot) = accounts.index.find(&pool_id) {
                 accounts.serving.remove(&slot);
@@ -239,6 +278,9 @@ impl Pool {
             }
             changed.insert(account.owner);
             let slot = accounts.index.put(account.for_selection(self.quotas.reference()));
+            self.allowances.adopt(&account);
+            self.apply_rest(&mut accounts.index, slot, &account);
+            self.allowances.show(&accounts.index, slot, &account.id);
             accounts.serving.insert(slot, account);
         }
         changed
@@ -285,21 +327,70 @@ impl Pool {
             let Some(choice) = accounts.index.select(&request, &mut rand::random::<u64>, now) else { break };
             let Some(account) = accounts.serving.get(&choice.slot) else { break };
             if accounts.index.begin(choice.slot) {
+                let held = self.allowances.hold(&account.id, choice.upstream_model, &wanted.estimate);
+                self.allowances.show(&accounts.index, choice.slot, &account.id);
+                let Some(hold) = held else {
+                    accounts.index.end(choice.slot);
+                    continue;
+                };
                 return Ok(Picked {
                     account: account.clone(),
                     upstream_model: choice.upstream_model.to_owned(),
                     own: choice.own,
-                    lease: Lease { pool: self.clone(), slot: choice.slot },
+                    lease: Lease {
+                        pool: self.clone(),
+                        slot: choice.slot,
+                        probes: Vec::new(),
+                        hold: Some(hold),
+                    },
                 });
             }
         }
         Err(accounts.index.explain(&request, now))
     }
 
-    /// Leaves an account alone for a while.
-    pub(super) fn pause(&self, slot: Slot, rest: Duration) {
-        let until = self.now().plus(i64::try_from(rest.as_millis()).unwrap_or(i64::MAX));
-        self.write().index.pause(slot, until, false);
+    /// Shows selection what an account's health says by now.
+    fn rest(&self, id: &AccountId) {
+        let mut accounts = self.write();
+        let Some(slot) = accounts.index.find(&PoolId::new(id.0.clone())) else { return };
+        let Some(account) = accounts.serving.get(&slot).cloned() else { return };
+        self.apply_rest(&mut accounts.index, slot, &account);
+    }
+
+    /// Shows selection what is free of an account; one model with nothing left rests.
+    fn show_free(self: &Arc<Self>, id: &AccountId) {
+        let slot = {
+            let accounts = self.read();
+            let Some(slot) = accounts.index.find(&PoolId::new(id.0.clone())) else { return };
+            self.allowances.show(&accounts.index, slot, id);
+            slot
+        };
+        // Whoever waits may use what came free.
+        self.hand_on(slot);
+        if !self.allowances.spent_models(id).is_empty() {
+            self.rest(id);
+        }
+    }
+
+    fn apply_rest(&self, index: &mut Index, slot: Slot, account: &Serving) {
+        let mut rest = self.health.rest_of(account);
+        for (which, until) in rest.credentials.iter().enumerate() {
+            account.credentials.rest(which, *until);
+        }
+        for (model, until) in self.allowances.spent_models(&account.id) {
+            match rest.models.iter_mut().find(|(known, _)| *known == model) {
+                Some((_, known)) => *known = until.max(*known),
+                None => rest.models.push((model, until)),
+            }
+        }
+        index.set_rest(slot, rest.account, rest.models);
+    }
+
+    /// An account that may serve, by its id.
+    pub(super) fn account(&self, id: &AccountId) -> Option<Arc<Serving>> {
+        let accounts = self.read();
+        let slot = accounts.index.find(&PoolId::new(id.0.clone()))?;
+        accounts.serving.get(&slot).cloned()
     }
 
     /// The accounts that a person may use.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use millpond_pool::account::Provider;
 use millpond_pool::fair::{FairQueue, Ticket};
 use millpond_pool::index::{Slot, Sources, Why};
+use millpond_pool::units::Cost;
 use tokio::sync::oneshot;
 
 use super::accounts::Serving;
@@ -31,6 +32,7 @@ struct Waiter {
     caller: UserId,
     provider: Provider,
     conversation: Option<u64>,
+    estimate: Cost,
     tried: Vec<Slot>,
     sources: Sources,
     hand: oneshot::Sender<Picked>,
@@ -43,6 +45,7 @@ impl Waiter {
             caller: self.caller,
             provider: self.provider,
             conversation: self.conversation,
+            estimate: self.estimate,
             tried: &self.tried,
             patient: false,
         }
@@ -77,8 +80,12 @@ impl Queue {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.load(Ordering::SeqCst) == 0
+        self.len() == 0
     }
 
     fn join(&self, wanted: &Wanted<'_>, sources: Sources, hand: oneshot::Sender<Picked>) -> Option<Ticket> {
@@ -91,6 +98,7 @@ impl Queue {
             caller: wanted.caller,
             provider: wanted.provider,
             conversation: wanted.conversation,
+            estimate: wanted.estimate,
             tried: wanted.tried.to_vec(),
             sources,
             hand,

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
 use super::settlement::{End, Settlement, client_closed};
-use super::upstream::{Failure, read_body};
+use super::upstream::{Failure, Refused, read_body};
 use crate::error::{ApiError, Result};
 use crate::store::usage::Outcome;
 
@@ -48,9 +48,6 @@ pub(super) async fn deliver(
     shape: Shape,
     patience: Patience,
 ) -> Result<Response<Body>> {
-    if !answer.status().is_success() {
-        return refusal(answer, settlement, shape.dialect, patience).await;
-    }
     if is_event_stream(&answer) {
         return Ok(stream(answer, settlement, Shape { array: false, ..shape }, patience));
     }
@@ -67,16 +64,12 @@ fn is_event_stream(answer: &Response<Incoming>) -> bool {
 
 /// A provider's word that the request itself is wrong: its status, and its body as it came where that is an error
 /// of the caller's dialect.
-async fn refusal(
-    answer: Response<Incoming>,
+pub(super) async fn refusal(
+    refused: Refused,
     settlement: Settlement,
     dialect: Dialect,
-    patience: Patience,
 ) -> Result<Response<Body>> {
-    let status = answer.status();
-    // What can't be read is worth no more than its status.
-    let body =
-        read_body(answer.into_body(), patience.idle, patience.deadline.into_std()).await.unwrap_or_default();
+    let Refused { status, body, .. } = refused;
     let end = End {
         outcome: Outcome::UpstreamError,
         status: status.as_u16(),

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::accounts::Serving;
 use super::admission::Limited;
+use super::allowances::Hold;
 use super::ledger::{Dues, Place, Used};
 use super::pool::{Lease, Picked};
 use super::quotas::Reservation;
@@ -69,6 +70,8 @@ struct Open {
     reservation: Option<Reservation>,
     limited: Option<Limited>,
     lease: Option<Lease>,
+    /// Of the account's allowance; settled when the tokens are counted.
+    hold: Option<Hold>,
     served: Option<Served>,
     attempts: i32,
     ttft: Option<Duration>,
@@ -91,6 +94,7 @@ impl Settlement {
             reservation: None,
             limited: None,
             lease: None,
+            hold: None,
             served: None,
             attempts: 0,
             ttft: None,
@@ -153,7 +157,8 @@ impl Settlement {
 
     fn settle(&mut self, end: End, observed: Observed, recorded: oneshot::Sender<()>) {
         let Some(mut open) = self.open.take() else { return };
-        open.lease = None;
+        open.tell_health(end);
+        open.hold = open.lease.take().and_then(|mut lease| lease.hold.take());
         if let Some(usage) = observed.usage {
             return open.record(end, Tokens { usage, estimated: false }, recorded);
         }
@@ -206,6 +211,19 @@ impl Open {
         }
     }
 
+    /// A call that ended well speaks for its account, one that the provider broke off against it.
+    fn tell_health(&self, end: End) {
+        let (Some(lease), Some(served)) = (&self.lease, &self.served) else { return };
+        let health = &lease.pool.health;
+        match end.outcome {
+            Outcome::Ok => health.worked(&served.account.id, &served.upstream_model),
+            Outcome::UpstreamError if self.ttft.is_some() => {
+                health.broke_off(&served.account, &served.upstream_model);
+            }
+            _ => {}
+        }
+    }
+
     fn estimate(&self, observed: &Observed) -> Tokens {
         let model = self.served.as_ref().map_or(&*self.call.model, |served| &*served.upstream_model);
         let head = Head::parse(self.call.endpoint, &self.call.body);
@@ -221,6 +239,9 @@ impl Open {
             self.served.as_ref().and_then(|served| cost(&self.prices, &served.upstream_model, &tokens.usage));
         let total = signed(tokens.usage.input_tokens + tokens.usage.output_tokens);
         let real = self.real_cost(total, money);
+        if let Some(hold) = self.hold.take().filter(|_| total > 0 || end.outcome == Outcome::Ok) {
+            hold.settle(&Cost { requests: 1, tokens: total, micro_usd: money }, real);
+        }
         let charge = self.reservation.take().map(|reservation| reservation.charge(real));
         let limits = self.limited.take().map(|limited| Used {
             id: limited.id,

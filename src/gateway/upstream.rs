@@ -4,15 +4,16 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Collected, Full, Limited};
 use hyper::body::Incoming;
 use hyper_rustls::ConfigBuilderExt as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use millpond_pool::account::Provider;
+use millpond_pool::rules::Trouble;
 use moka::sync::Cache;
 
 use super::accounts::Serving;
@@ -28,8 +29,9 @@ const PROXY_IDLE: Duration = Duration::from_secs(600);
 pub(super) const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 pub(super) const USUAL_VERSION: &str = "2023-06-01";
 const AGENT: &str = concat!("millpond/", env!("CARGO_PKG_VERSION"));
-/// The longest rest that a provider's `Retry-After` is believed.
-const LONGEST_REST: Duration = Duration::from_secs(3600);
+/// So much of a refusal is read, and so long.
+const LONGEST_REFUSAL: usize = 64 << 10;
+const REFUSAL_WITHIN: Duration = Duration::from_secs(5);
 /// An answer that is not streamed may be this large.
 pub(super) const LARGEST_ANSWER: usize = 64 << 20;
 
@@ -45,30 +47,28 @@ pub(super) enum Failure {
     /// Nothing came in time.
     #[error("no answer in time")]
     Timeout,
-    /// The account or its provider can't serve at present.
-    #[error("status {0}")]
-    Status(StatusCode, Option<Duration>),
+    /// The provider refused. What that means is for `health` to say.
+    #[error("status {}", .0.status)]
+    Refused(Box<Refused>),
+}
+
+/// A provider's answer that is no success, its body bounded.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
 }
 
 impl Failure {
-    /// Whether another credential of the same account may do better.
-    pub(super) fn is_about_credential(&self) -> bool {
-        matches!(self, Self::Status(status, _) if matches!(status.as_u16(), 401 | 402 | 403 | 429))
-    }
-
-    /// How long the account is left alone.
-    pub(super) fn rest(&self) -> Duration {
-        let seconds = match self {
-            Self::Status(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, Some(wait)) => {
-                return *wait;
-            }
-            Self::Status(StatusCode::TOO_MANY_REQUESTS, None) => 5,
-            Self::Status(status, _) if status.is_client_error() => 60,
-            Self::Forbidden => 60,
-            Self::Broken(_) => 2,
-            Self::Timeout | Self::Status(..) => 1,
-        };
-        Duration::from_secs(seconds)
+    /// How the rules know it.
+    pub(super) fn trouble(&self) -> Trouble {
+        match self {
+            Self::Forbidden => Trouble::Forbidden,
+            Self::Broken(_) => Trouble::Broken,
+            Self::Timeout => Trouble::Timeout,
+            Self::Refused(refused) => Trouble::Status(refused.status.as_u16()),
+        }
     }
 }
 
@@ -120,7 +120,7 @@ impl Upstream {
         &self.limits
     }
 
-    /// Sends a call. An answer that concerns the account and not the request is a failure.
+    /// Sends a call. An answer that is no success is a failure.
     pub(super) async fn call(
         &self,
         account: &Serving,
@@ -132,11 +132,10 @@ impl Upstream {
         request.headers_mut().extend(sending.headers);
         let left = deadline.saturating_duration_since(Instant::now());
         let response = self.send(account, request, left.min(self.limits.first_byte_timeout)).await?;
-        let status = response.status();
-        if concerns_account(status) {
-            return Err(Failure::Status(status, retry_after(response.headers())));
+        if response.status().is_success() {
+            return Ok(response);
         }
-        Ok(response)
+        Err(Failure::Refused(Box::new(refused(response, deadline).await)))
     }
 
     /// Asks for the provider's list of models.
@@ -148,7 +147,7 @@ impl Upstream {
         }
         let response = self.send(account, request, limit).await?;
         if !response.status().is_success() {
-            return Err(Failure::Status(response.status(), None));
+            return Err(Failure::Refused(Box::new(refused(response, deadline).await)));
         }
         read_body(response.into_body(), limit, deadline).await
     }
@@ -224,15 +223,13 @@ fn request(
     request
 }
 
-/// Statuses that say something of the account, its quota or its provider, not of the request. A redirect counts too:
-/// none is followed, because it would take the credential elsewhere.
-fn concerns_account(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 300..=399 | 401 | 402 | 403 | 408 | 409 | 425 | 429 | 500..)
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds.max(1)).min(LONGEST_REST))
+/// What came with a refusal. A body that is long or doesn't come is worth no more than the status.
+async fn refused(response: Response<Incoming>, deadline: Instant) -> Refused {
+    let (parts, body) = response.into_parts();
+    let left = deadline.saturating_duration_since(Instant::now()).min(REFUSAL_WITHIN);
+    let body = tokio::time::timeout(left, Limited::new(body, LONGEST_REFUSAL).collect()).await;
+    let body = body.ok().and_then(Result::ok).map(Collected::to_bytes).unwrap_or_default();
+    Refused { status: parts.status, headers: parts.headers, body }
 }
 
 fn failure(error: &(dyn std::error::Error + 'static)) -> Failure {

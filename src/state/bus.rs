@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::ids::UserId;
+use crate::ids::{AccountId, UserId};
 use serde::{Deserialize, Serialize};
 
 /// What has changed.
@@ -21,6 +21,10 @@ pub enum Invalidation {
     Session(String),
     /// Some upstream account was added, changed or removed.
     Accounts,
+    /// The health of one upstream account.
+    Health(AccountId),
+    /// What was used of one upstream account's allowances.
+    Allowance(AccountId),
     /// Limits of some person or key were set or ended.
     Limits,
     /// Anything may have changed: the command line changed the database, or messages were lost.

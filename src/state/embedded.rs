@@ -22,6 +22,8 @@ use crate::tasks::Tasks;
 const POLL_EVERY: Duration = Duration::from_millis(250);
 /// How long a change may take to reach the disk before its author is told that it failed.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
+/// How long the end waits for a last change.
+const LINGER: Duration = Duration::from_millis(100);
 const PURGE_EVERY: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
@@ -43,6 +45,13 @@ pub(super) struct Map {
 impl Map {
     pub(super) fn get(&self, key: &str) -> Option<&str> {
         self.entries.get(key).filter(|entry| entry.expires_at > self.now).map(|entry| entry.value.as_str())
+    }
+
+    /// Living entries whose keys begin so, by what follows, with their values.
+    pub(super) fn with_prefix(&self, prefix: &str) -> Vec<(String, String)> {
+        let living = self.entries.iter().filter(|(_, entry)| entry.expires_at > self.now);
+        let found = living.filter_map(|(key, entry)| Some((key.strip_prefix(prefix)?, &entry.value)));
+        found.map(|(rest, value)| (rest.to_owned(), value.clone())).collect()
     }
 
     pub(super) fn put(&mut self, key: &str, value: &str, life: Duration) {
@@ -199,6 +208,10 @@ async fn write_changes(shared: Arc<Shared>, progress: watch::Sender<u64>, stop: 
         };
         write_batch(&shared, &progress).await;
         if stopping {
+            // Other tasks that end now may still have something to say.
+            while tokio::time::timeout(LINGER, shared.wake.notified()).await.is_ok() {
+                write_batch(&shared, &progress).await;
+            }
             return;
         }
     }

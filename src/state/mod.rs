@@ -6,11 +6,13 @@
 
 mod bus;
 mod embedded;
+mod health;
 pub mod limits;
 pub mod quotas;
 mod redis;
 pub mod sessions;
 pub mod throttle;
+pub mod uses;
 
 use std::time::Duration;
 

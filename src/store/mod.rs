@@ -6,11 +6,14 @@
 pub mod accounts;
 pub mod announcements;
 pub mod api_keys;
+pub mod audit;
 pub(crate) mod db;
 pub mod entries;
+pub mod identities;
 pub mod invites;
 pub mod limits;
 mod migrate;
+pub mod oauth_tokens;
 pub mod people;
 pub mod quotas;
 pub mod second_factors;
@@ -25,6 +28,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::config::DatabaseConfig;
+pub(crate) use db::Tx;
 use db::{Db, on_db};
 
 /// What can go wrong in the database.
@@ -83,6 +87,11 @@ impl Store {
         Ok(())
     }
 
+    /// Begins a transaction, for what must happen together with its entry in the audit log.
+    pub(crate) async fn begin(&self) -> Result<Tx> {
+        Ok(self.db.begin().await?)
+    }
+
     /// Closes the pool; the last connection of SQLite folds its write-ahead log back into the file.
     pub async fn close(&self) {
         on_db!(&self.db, db => db.close().await);
@@ -100,6 +109,8 @@ impl Store {
 pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
     [
         users::STATEMENTS,
+        identities::STATEMENTS,
+        oauth_tokens::STATEMENTS,
         api_keys::STATEMENTS,
         accounts::STATEMENTS,
         usage::STATEMENTS,
@@ -110,6 +121,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
         announcements::STATEMENTS,
         second_factors::STATEMENTS,
         entries::STATEMENTS,
+        audit::STATEMENTS,
     ]
     .into_iter()
     .flatten()

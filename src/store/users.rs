@@ -116,6 +116,7 @@ macro_rules! columns {
 statements! {
     FIND = concat!("select ", columns!(), " from users where id = $1");
     FIND_BY_NAME = concat!("select ", columns!(), " from users where username = $1 order by id limit 1");
+    FIND_BY_OAUTH_ID = concat!("select ", columns!(), " from users where oauth_id = $1 order by id limit 1");
     LIST = concat!("select ", columns!(), " from users where id > $1 order by id limit $2");
     COUNT_ADMINS = "select cast(count(*) as bigint) from users where role = 'admin'";
     INSERT = "insert into users (username, password_hash, oauth_id, avatar_url, trust_level, is_active, is_silenced,
@@ -169,6 +170,11 @@ impl Store {
     /// The person who signs in with exactly this name; the oldest where AntiHub let several have it.
     pub async fn find_user_by_name(&self, username: &str) -> Result<Option<User>> {
         Ok(on_db!(&self.db, db => sqlx::query_as(FIND_BY_NAME).bind(username).fetch_optional(db).await)?)
+    }
+
+    /// The person whom AntiHub knows by this; the oldest where it let several have it.
+    pub async fn find_user_by_oauth_id(&self, oauth_id: &str) -> Result<Option<User>> {
+        Ok(on_db!(&self.db, db => sqlx::query_as(FIND_BY_OAUTH_ID).bind(oauth_id).fetch_optional(db).await)?)
     }
 
     /// Up to `limit` people after the id `after`, by id.

@@ -13,6 +13,7 @@ import pathlib
 import sys
 
 import conform
+import standin
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -31,7 +32,7 @@ PEOPLE = [
 ]
 
 # `keys` comes before `auth`, in which the member joins the beta: AntiHub noticed that only after 30 s, Millpond at once.
-RECORDINGS = ["misc", "keys", "auth"]
+RECORDINGS = ["misc", "keys", "auth", "sso", "github"]
 
 REDIS_DATABASE = 14
 
@@ -56,7 +57,11 @@ def create_people(server):
 
 def check_shape(binary, shape):
     tally = conform.Tally()
-    with shape_settings(shape) as settings, harness.serving(binary, settings | {"LOG_LEVEL": "WARNING"}) as server:
+    with (
+        shape_settings(shape) as settings,
+        standin.standing_in() as sign_in,
+        harness.serving(binary, settings | sign_in | {"LOG_LEVEL": "WARNING"}) as server,
+    ):
         create_people(server)
         for name in RECORDINGS:
             recording = json.loads((HERE / "recordings" / f"{name}.json").read_text())

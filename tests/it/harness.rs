@@ -182,16 +182,25 @@ impl Harness {
         self.redis.is_some()
     }
 
-    /// A server with more settings than the usual ones.
-    pub(crate) async fn server_with(&self, settings: &[(&str, &str)]) -> Server {
+    fn config_with(&self, settings: &[(&str, impl AsRef<str>)]) -> Config {
         let mut variables = Variables::default();
-        let usual = self.environment();
-        for (name, value) in
-            usual.iter().map(|(name, value)| (*name, value.as_str())).chain(settings.iter().copied())
-        {
+        for (name, value) in self.environment() {
             variables.set(name, value);
         }
-        Server::start(Config::from_variables(&variables).unwrap(), Clock::System).await
+        for (name, value) in settings {
+            variables.set(name, value.as_ref());
+        }
+        Config::from_variables(&variables).unwrap()
+    }
+
+    /// A server with more settings than the usual ones.
+    pub(crate) async fn server_with(&self, settings: &[(&str, impl AsRef<str>)]) -> Server {
+        Server::start(self.config_with(settings), Clock::System).await
+    }
+
+    /// The same with a clock that stands still until it is moved.
+    pub(crate) async fn server_with_clock_and(&self, settings: &[(&str, impl AsRef<str>)]) -> Server {
+        Server::start(self.config_with(settings), Clock::Manual(self.clock.clone())).await
     }
 
     /// Makes Redis forget everything, as a crash without persistence does. Nothing where there is no Redis.
@@ -205,6 +214,23 @@ impl Harness {
     /// A server whose clock stands still until it is moved.
     pub(crate) async fn server_with_clock(&self) -> Server {
         Server::start(self.config(), Clock::Manual(self.clock.clone())).await
+    }
+
+    /// The first column of what a statement answers, as text, straight from the database.
+    pub(crate) async fn sql(&self, statement: &str) -> Vec<String> {
+        let url = self.environment().into_iter().find(|(name, _)| *name == "DATABASE_URL");
+        let statement = sqlx::AssertSqlSafe(statement.to_owned());
+        if let Some((_, url)) = url {
+            let pool = sqlx::PgPool::connect(&url).await.unwrap();
+            let rows = sqlx::query_scalar(statement).fetch_all(&pool).await.unwrap();
+            pool.close().await;
+            return rows;
+        }
+        let path = self.dir.join("millpond.db");
+        let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+        let rows = sqlx::query_scalar(statement).fetch_all(&pool).await.unwrap();
+        pool.close().await;
+        rows
     }
 
     pub(crate) fn pass(&self, time: Duration) {

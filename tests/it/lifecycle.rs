@@ -136,7 +136,7 @@ impl World<'_> {
         let app = &self.server().app;
         let user = app.store.find_user(id).await.unwrap().unwrap();
         let client = Client::at(IpAddr::V4(Ipv4Addr::LOCALHOST), "tests");
-        let (pair, _) = sessions::begin(app, user, &client).await.unwrap();
+        let (pair, _) = sessions::begin(app, user, "test", &client).await.unwrap();
         let id = sid(&pair.access);
         let (access, refresh) = (vec![pair.access], pair.refresh);
         self.sessions.push(Session { id, lives: true, refresh, used: Vec::new(), access, ended: Vec::new() });

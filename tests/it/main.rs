@@ -6,10 +6,16 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on has failed")]
 
 mod admin;
+mod allowances;
 mod attacks;
+mod audit;
 mod auth;
 mod gateway;
+mod gateway_attempts;
+mod gateway_dialects;
+mod gateway_proxy;
 mod harness;
+mod health;
 mod input;
 mod keys;
 mod lifecycle;
@@ -18,4 +24,8 @@ mod people;
 mod process;
 mod provider;
 mod quotas;
+mod recorder;
+mod signin;
+mod signin_identities;
+mod signin_provider;
 mod store;

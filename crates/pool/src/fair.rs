@@ -111,7 +111,7 @@ mod tests {
         queue.push(1, 10);
         queue.push(2, 21);
         queue.push(2, 22);
-        let even = |item: &u32| (item % 2 == 0 && *item > 20).then_some(());
+        let even = |item: &u32| (item.is_multiple_of(2) && *item > 20).then_some(());
         assert_eq!(queue.take(even).map(|(item, ())| item), Some(22));
         assert_eq!((next(&mut queue), next(&mut queue), next(&mut queue)), (Some(10), Some(21), None));
     }

@@ -12,14 +12,17 @@
 //! | whether a failed call is sent once more | [`retry`] |
 
 pub mod account;
+pub mod allowance;
 pub mod bucket;
 pub mod fair;
 pub mod group;
+pub mod health;
 pub mod index;
 pub mod limits;
 pub mod pattern;
 pub mod pricing;
 pub mod quota;
 pub mod retry;
+pub mod rules;
 pub mod sharing;
 pub mod units;

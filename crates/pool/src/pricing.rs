@@ -199,10 +199,9 @@ mod tests {
                 prop_assert!(billed >= exact && billed - exact < MILLION);
             }
             let more = u64::from(more);
-            let longer = Tokens { output: output + more, ..tokens };
-            prop_assert!(price.cost(&longer).0 >= cost);
-            let wordier = Tokens { input: tokens.input + more, ..tokens };
-            prop_assert!(price.cost(&wordier).0 >= cost);
+            let longer = price.cost(&Tokens { output: output + more, ..tokens }).0;
+            let larger = price.cost(&Tokens { input: tokens.input + more, ..tokens }).0;
+            prop_assert!(longer >= cost && larger >= cost);
         }
 
         #[test]

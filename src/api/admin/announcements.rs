@@ -12,7 +12,8 @@ use utoipa_axum::routes;
 use crate::api::auth::Done;
 use crate::api::input::{MemberBody, Object, Segment, path_id};
 use crate::app::App;
-use crate::auth::extract::{Admin, Auditor, Member};
+use crate::audit::{self, Action, Facts, Field, Target};
+use crate::auth::extract::{Admin, Auditor, Client, Member};
 use crate::clock::Timestamp;
 use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::ids::AnnouncementId;
@@ -100,12 +101,20 @@ async fn list(State(app): State<Arc<App>>, _: Auditor) -> Result<Json<Announceme
     (status = 400, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn create(
     State(app): State<Arc<App>>,
+    client: Client,
     MemberBody(member, body): MemberBody,
 ) -> Result<Json<AnnouncementView>> {
     let Admin(admin) = Admin::of(&app, member)?;
     let now = app.clock.now();
-    let row = app.store.create_announcement(&read(body, now)?, admin.user.id, now).await?;
+    let new = read(body, now)?;
+    let row = app.store.create_announcement(&new, admin.user.id, now).await?;
+    let entry = admin.does(Action::AnnouncementCreated, &client).on(Target::announcement(row.id.0));
+    audit::record(&app, entry.after(facts(&new))).await?;
     Ok(Json(row.into()))
+}
+
+fn facts(new: &NewAnnouncement) -> Facts {
+    Facts::new().with(Field::StartsAt, new.starts_at).with(Field::EndsAt, new.ends_at)
 }
 
 fn no_such() -> ApiError {
@@ -123,14 +132,18 @@ fn id(text: &str) -> Result<AnnouncementId> {
     (status = 422, body = ValidationBody)))]
 async fn change(
     State(app): State<Arc<App>>,
+    client: Client,
     Segment(text): Segment,
     MemberBody(member, body): MemberBody,
 ) -> Result<Json<Done>> {
-    Admin::of(&app, member)?;
+    let Admin(admin) = Admin::of(&app, member)?;
+    let id = id(&text)?;
     let new = read(body, app.clock.now())?;
-    if !app.store.update_announcement(id(&text)?, &new).await? {
+    if !app.store.update_announcement(id, &new).await? {
         return Err(no_such());
     }
+    let entry = admin.does(Action::AnnouncementChanged, &client).on(Target::announcement(id.0));
+    audit::record(&app, entry.after(facts(&new))).await?;
     Ok(Done::new(say("announcement_changed")))
 }
 
@@ -138,10 +151,18 @@ async fn change(
 #[utoipa::path(delete, path = "/api/admin/announcements/{announcement_id}", tag = "admin",
     params(("announcement_id" = i64, Path)), security(("access_token" = [])),
     responses((status = 200, body = Done), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
-async fn remove(State(app): State<Arc<App>>, _: Admin, Segment(text): Segment) -> Result<Json<Done>> {
-    if !app.store.delete_announcement(id(&text)?).await? {
+async fn remove(
+    State(app): State<Arc<App>>,
+    Admin(admin): Admin,
+    client: Client,
+    Segment(text): Segment,
+) -> Result<Json<Done>> {
+    let id = id(&text)?;
+    if !app.store.delete_announcement(id).await? {
         return Err(no_such());
     }
+    let entry = admin.does(Action::AnnouncementDeleted, &client).on(Target::announcement(id.0));
+    audit::record(&app, entry).await?;
     Ok(Done::new(say("announcement_removed")))
 }
 

@@ -13,8 +13,9 @@ use utoipa_axum::routes;
 use crate::api::auth::{Done, UserView};
 use crate::api::input::{MemberBody, Object, QueryMap, Segment, path_id};
 use crate::app::App;
+use crate::audit::{self, Action, Facts, Field, Target};
 use crate::auth::departure::{self, Rows};
-use crate::auth::extract::{Admin, Auditor};
+use crate::auth::extract::{Admin, Auditor, Client};
 use crate::auth::one_time::{self, Door};
 use crate::auth::sessions;
 use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
@@ -168,10 +169,11 @@ fn read(mut body: Object) -> Result<UserChanges> {
     (status = 409, body = ErrorBody, description = "The last administrator"), (status = 422, body = ValidationBody)))]
 async fn change(
     State(app): State<Arc<App>>,
+    client: Client,
     Segment(id): Segment,
     MemberBody(member, body): MemberBody,
 ) -> Result<Json<PersonView>> {
-    Admin::of(&app, member)?;
+    let Admin(admin) = Admin::of(&app, member)?;
     let before = person(&app, &id).await?;
     let changes = read(body)?;
     let loses_power =
@@ -182,6 +184,8 @@ async fn change(
     app.store.update_user(before.id, &changes, app.clock.now()).await?;
     app.state.publish(Invalidation::User(before.id)).await;
     let after = person(&app, &id).await?;
+    let entry = admin.does(Action::UserChanged, &client).on(Target::person(after.id));
+    audit::record(&app, entry.changed(&before, &after)).await?;
     Ok(Json(PersonView::from(&after)))
 }
 
@@ -192,7 +196,8 @@ async fn change(
     (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
 async fn remove(
     State(app): State<Arc<App>>,
-    _: Admin,
+    Admin(admin): Admin,
+    client: Client,
     Segment(id): Segment,
     query: QueryMap,
 ) -> Result<Json<Done>> {
@@ -203,6 +208,9 @@ async fn remove(
         Some(_) => return Err(ApiError::bad_request("bad_usage_choice", say("bad_usage_choice"))),
     };
     departure::remove(&app, &user, rows).await?;
+    let kept = if rows == Rows::Kept { "kept" } else { "anonymised" };
+    let entry = admin.does(Action::UserDeleted, &client).on(Target::person(user.id)).before(&user);
+    audit::record(&app, entry.after(Facts::new().with(Field::UsageRows, kept))).await?;
     Ok(Done::new(say("user_removed")))
 }
 
@@ -220,10 +228,16 @@ struct ResetLink {
 #[utoipa::path(post, path = "/api/admin/users/{user_id}/reset-link", tag = "admin", params(("user_id" = i32, Path)),
     security(("access_token" = [])), responses((status = 200, body = ResetLink), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody)))]
-async fn reset_link(State(app): State<Arc<App>>, _: Admin, Segment(id): Segment) -> Result<Json<ResetLink>> {
+async fn reset_link(
+    State(app): State<Arc<App>>,
+    Admin(admin): Admin,
+    client: Client,
+    Segment(id): Segment,
+) -> Result<Json<ResetLink>> {
     let user = person(&app, &id).await?;
     let token = one_time::give(&app, Door::PasswordReset, &user.id.to_string()).await?;
     let expires_in = Door::PasswordReset.life().as_secs();
+    audit::record(&app, admin.does(Action::ResetLinkMade, &client).on(Target::person(user.id))).await?;
     Ok(Json(ResetLink { success: true, token: token.expose_secret().to_owned(), expires_in }))
 }
 
@@ -231,9 +245,15 @@ async fn reset_link(State(app): State<Arc<App>>, _: Admin, Segment(id): Segment)
 #[utoipa::path(delete, path = "/api/admin/users/{user_id}/sessions", tag = "admin", params(("user_id" = i32, Path)),
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody)))]
-async fn end_sessions(State(app): State<Arc<App>>, _: Admin, Segment(id): Segment) -> Result<Json<Done>> {
+async fn end_sessions(
+    State(app): State<Arc<App>>,
+    Admin(admin): Admin,
+    client: Client,
+    Segment(id): Segment,
+) -> Result<Json<Done>> {
     let user = person(&app, &id).await?;
     sessions::sign_out_everywhere(&app, &user).await?;
+    audit::record(&app, admin.does(Action::SignedOutEverywhere, &client).on(Target::person(user.id))).await?;
     Ok(Done::new(say("sessions_ended")))
 }
 
@@ -241,9 +261,16 @@ async fn end_sessions(State(app): State<Arc<App>>, _: Admin, Segment(id): Segmen
 #[utoipa::path(delete, path = "/api/admin/users/{user_id}/totp", tag = "admin", params(("user_id" = i32, Path)),
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody)))]
-async fn remove_totp(State(app): State<Arc<App>>, _: Admin, Segment(id): Segment) -> Result<Json<Done>> {
+async fn remove_totp(
+    State(app): State<Arc<App>>,
+    Admin(admin): Admin,
+    client: Client,
+    Segment(id): Segment,
+) -> Result<Json<Done>> {
     let user = person(&app, &id).await?;
     app.store.remove_second_factor(user.id).await?;
     app.state.publish(Invalidation::User(user.id)).await;
+    audit::record(&app, admin.does(Action::SecondFactorDisabled, &client).on(Target::person(user.id)))
+        .await?;
     Ok(Done::new(say("totp_removed")))
 }

@@ -1,6 +1,6 @@
 //! One account in the index: what it is, how it is, and in which lists it stands.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use crate::account::Account;
 use crate::pattern::glob_matches;
@@ -23,8 +23,36 @@ pub(super) struct Entry {
     pub(super) blocks: Vec<Block>,
     pub(super) probing: bool,
     running: AtomicU32,
-    free: Box<[AtomicU32]>,
+    /// One an allowance, and the last for models that no allowance names.
+    free: Box<[Free]>,
 }
+
+/// What is free of an allowance, and when it is whole again although nobody has said so.
+struct Free {
+    millionths: AtomicU32,
+    reset: AtomicI64,
+}
+
+impl Free {
+    fn new(millionths: u32, reset: Moment) -> Self {
+        Self { millionths: AtomicU32::new(millionths), reset: AtomicI64::new(reset.0) }
+    }
+
+    fn whole() -> Self {
+        Self::new(WHOLE, NEVER)
+    }
+
+    fn at(&self, now: Moment) -> u32 {
+        if self.reset() <= now { WHOLE } else { self.millionths.load(Ordering::Relaxed) }
+    }
+
+    fn reset(&self) -> Moment {
+        Moment(self.reset.load(Ordering::Relaxed))
+    }
+}
+
+/// No moment will do: somebody has to say so.
+pub(super) const NEVER: Moment = Moment(i64::MAX);
 
 /// Where an entry stands: which tier, which bag of it, and where there.
 #[derive(Clone, Copy)]
@@ -50,7 +78,7 @@ pub(super) struct Block {
 
 impl Entry {
     pub(super) fn new(account: Account, generation: u32) -> Self {
-        let free = account.allowances.iter().map(|_| AtomicU32::new(WHOLE)).collect();
+        let free = (0..=account.allowances.len()).map(|_| Free::whole()).collect();
         Self {
             hash: hash_text(account.id.as_str()),
             pull: pull(&account),
@@ -69,9 +97,11 @@ impl Entry {
     pub(super) fn describe(&mut self, account: Account) {
         let kept = account.allowances.iter().map(|new| {
             let old = self.account.allowances.iter().position(|old| old.models == new.models);
-            AtomicU32::new(old.map_or(WHOLE, |place| self.free[place].load(Ordering::Relaxed)))
+            old.map_or_else(Free::whole, |place| {
+                Free::new(self.free[place].millionths.load(Ordering::Relaxed), self.free[place].reset())
+            })
         });
-        self.free = kept.collect();
+        self.free = kept.chain(std::iter::once(Free::whole())).collect();
         self.pull = pull(&account);
         self.account = account;
     }
@@ -118,32 +148,39 @@ impl Entry {
             && self.pause.is_none_or(|pause| pause.until <= now)
             && self.running() < self.limit()
             && !self.blocks.iter().any(|block| now < block.until && glob_matches(&block.models, upstream))
-            && self.free_for(upstream) > 0
+            && self.free_for(upstream, now) > 0
     }
 
     /// When its pause or its block for an upstream model ends, whichever is later.
     pub(super) fn rests_until(&self, upstream: &str, now: Moment) -> Option<Moment> {
         let blocks = self.blocks.iter().filter(|block| glob_matches(&block.models, upstream));
-        let ends = blocks.map(|block| block.until).chain(self.pause.map(|pause| pause.until));
+        let spent = self.free_of(upstream).filter(|free| free.at(now) == 0).map(Free::reset);
+        let spent = spent.filter(|&reset| reset < NEVER);
+        let ends = blocks.map(|block| block.until).chain(self.pause.map(|pause| pause.until)).chain(spent);
         ends.filter(|&until| now < until).max()
     }
 
     /// The fraction of the allowance for an upstream model that is free, in millionths.
-    pub(super) fn free_for(&self, upstream: &str) -> u32 {
-        let free = self.account.allowance_for(upstream).and_then(|place| self.free.get(place));
-        free.map_or(WHOLE, |free| free.load(Ordering::Relaxed))
+    pub(super) fn free_for(&self, upstream: &str, now: Moment) -> u32 {
+        self.free_of(upstream).map_or(WHOLE, |free| free.at(now))
     }
 
-    pub(super) fn set_free(&self, allowance: usize, millionths: u32) {
-        if let Some(free) = self.free.get(allowance) {
-            free.store(millionths.min(WHOLE), Ordering::Relaxed);
+    fn free_of(&self, upstream: &str) -> Option<&Free> {
+        self.free.get(self.account.allowance_for(upstream).unwrap_or(self.account.allowances.len()))
+    }
+
+    /// An allowance, or `None` for the models that none names.
+    pub(super) fn set_free(&self, allowance: Option<usize>, millionths: u32, reset: Moment) {
+        if let Some(free) = self.free.get(allowance.unwrap_or(self.account.allowances.len())) {
+            free.millionths.store(millionths.min(WHOLE), Ordering::Relaxed);
+            free.reset.store(reset.0, Ordering::Relaxed);
         }
     }
 
     /// How good a choice it is compared with another: the free fraction, less the more calls are running.
-    pub(super) fn merit(&self, upstream: &str) -> u64 {
+    pub(super) fn merit(&self, upstream: &str, now: Moment) -> u64 {
         let room = self.account.max_concurrency.map_or(EASY_CALLS, u64::from).max(1);
-        u64::from(self.free_for(upstream)) * room / (room + u64::from(self.running()))
+        u64::from(self.free_for(upstream, now)) * room / (room + u64::from(self.running()))
     }
 }
 

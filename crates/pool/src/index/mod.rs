@@ -134,12 +134,24 @@ impl Index {
         }
     }
 
-    /// Says how much of an allowance is free, in millionths; at 0 also [`block`](Index::block) it until its reset, so
-    /// that it need not be looked at.
-    pub fn set_free(&self, slot: Slot, allowance: usize, millionths: u32) {
+    /// Says how much of an allowance is free, in millionths, and when it is whole again (`None`: when somebody says so).
+    /// The allowance `None` stands for the models that no allowance names.
+    pub fn set_free(&self, slot: Slot, allowance: Option<usize>, millionths: u32, reset: Option<Moment>) {
         if let Some(entry) = self.entry(slot) {
-            entry.set_free(allowance, millionths);
+            entry.set_free(allowance, millionths, reset.unwrap_or(Moment(i64::MAX)));
         }
+    }
+
+    /// Puts these rests in the place of all that the account had: of the whole account, and of the upstream models that
+    /// patterns name.
+    pub fn set_rest(&mut self, slot: Slot, until: Option<Moment>, models: Vec<(Box<str>, Moment)>) {
+        let Some(entry) = self.entry_of(slot) else { return };
+        entry.pause = until.map(|until| Pause { until, then_probe: false });
+        entry.probing = false;
+        entry.blocks = models.into_iter().map(|(models, until)| Block { models, until }).collect();
+        let ends: Vec<Moment> = entry.blocks.iter().map(|block| block.until).chain(until).collect();
+        self.wakes.extend(ends.into_iter().map(|until| (until, slot.number)));
+        self.refresh(slot.number);
     }
 
     /// Lets a whole account rest until a moment; with `then_probe` only one call at a time is let through after it,

@@ -8,7 +8,7 @@
 //! 3. the bits of open accounts are scanned, which finds a usable one if there is any. Pauses whose end nobody has
 //!    reported yet are looked at last.
 
-use super::entry::{Entry, mix};
+use super::entry::{Entry, NEVER, mix};
 use super::tier::{Bag, Tier};
 use super::{Audience, Index, Routes, Slot};
 use crate::account::{Account, MemberId, Provider};
@@ -202,7 +202,7 @@ impl<'a> Search<'a, '_> {
 
     /// Weighted rendezvous: the account with the least `-ln(hash) / weight` has the conversation.
     fn distance(&self, entry: &Entry, conversation: u64) -> f64 {
-        let free = u64::from(entry.free_for(self.upstream(entry)));
+        let free = u64::from(entry.free_for(self.upstream(entry), self.now));
         let eighths = 1 + free / 125_001;
         let hash = mix(entry.hash ^ conversation.rotate_left(32));
         let uniform = ((hash >> 11) + 1) as f64 / (1_u64 << 53) as f64;
@@ -289,9 +289,10 @@ impl<'a> Search<'a, '_> {
         } else if entry.is_usable(upstream, self.now) {
             &mut why.usable
         } else if let Some(until) = entry.rests_until(upstream, self.now) {
-            why.earliest = Some(why.earliest.map_or(until, |earliest| earliest.min(until)));
-            &mut why.resting
-        } else if entry.free_for(upstream) == 0 {
+            // What only its owner can wake has no moment.
+            if until < NEVER {
+                why.earliest = Some(why.earliest.map_or(until, |earliest| earliest.min(until)));
+            }
             &mut why.resting
         } else {
             &mut why.full
@@ -312,7 +313,7 @@ impl<'a> Search<'a, '_> {
     }
 
     fn merit(&self, entry: &Entry) -> u64 {
-        entry.merit(self.upstream(entry))
+        entry.merit(self.upstream(entry), self.now)
     }
 
     fn upstream<'e>(&self, entry: &'e Entry) -> &'e str

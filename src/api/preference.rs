@@ -1,0 +1,60 @@
+//! `/api/plugin-api/preference`: which of own and shared accounts are tried first.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::accounts::Answer;
+use super::input::MemberBody;
+use crate::app::App;
+use crate::auth::extract::Member;
+use crate::error::{ApiError, Result, ValidationBody};
+use crate::state::Invalidation;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(preference, set_preference))
+}
+
+/// Which of the two sources of accounts is tried first.
+#[utoipa::path(get, path = "/api/plugin-api/preference", tag = "accounts", security(("access_token" = [])),
+    responses((status = 200, body = Answer<Value>)))]
+async fn preference(State(app): State<Arc<App>>, member: Member) -> Result<Json<Answer<Value>>> {
+    let user = app.store.find_user(member.user.id).await?.ok_or_else(|| ApiError::not_found("用户不存在"))?;
+    Ok(Answer::data(json!({
+        "user_id": user.id.to_string(),
+        "name": user.username,
+        "prefer_shared": i32::from(user.prefers_shared()),
+        "status": i32::from(user.is_active),
+        "created_at": user.created_at,
+        "updated_at": user.created_at,
+    })))
+}
+
+/// 1: the shared pool first, 0: my own accounts first.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
+struct Preference {
+    prefer_shared: i32,
+}
+
+/// Choose which source of accounts is tried first.
+#[utoipa::path(put, path = "/api/plugin-api/preference", tag = "accounts", request_body = Preference,
+    security(("access_token" = [])), responses((status = 200, body = Answer<Value>), (status = 422, body = ValidationBody)))]
+async fn set_preference(
+    State(app): State<Arc<App>>,
+    MemberBody(member, mut body): MemberBody,
+) -> Result<Json<Answer<Value>>> {
+    let prefer_shared = body.integer("prefer_shared", 0, 1);
+    body.finish()?;
+    let id = member.user.id;
+    app.store.set_prefer_shared(id, prefer_shared == 1, app.clock.now()).await?;
+    app.state.publish(Invalidation::User(id)).await;
+    let message = ["Cookie优先级已更新为专属优先", "Cookie优先级已更新为共享优先"];
+    let message = message[usize::from(prefer_shared == 1)];
+    Ok(Answer::changed(message, json!({"user_id": id.to_string(), "prefer_shared": prefer_shared})))
+}

@@ -1,0 +1,389 @@
+//! What accounts themselves may still serve. An allowance that its owner declares is counted: an estimate is held while
+//! a call runs, the real amount is counted when it ends, and an account whose allowance is used up isn't chosen until
+//! the window, which began with its first use, is over. Where none is declared, what the provider's headers report is
+//! believed. Choosing reads memory only; [`sync`] carries amounts to the shared state, which is exact.
+//!
+//! What runs on other instances is known when it ends, so an allowance may be overshot by what runs there at one time.
+
+mod sync;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+
+use axum::http::HeaderMap;
+use millpond_pool::allowance::{
+    Reported, Used, WHOLE, amount, free_part, scarcest, served_lately, served_windows,
+};
+use millpond_pool::index::{Index, Slot};
+use millpond_pool::units::{Cost, Moment, Reference, Units};
+use millpond_wire::limits;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Notify;
+use utoipa::ToSchema;
+
+use super::accounts::{Allowance, Serving};
+use crate::clock::{Clock, Timestamp};
+use crate::ids::AccountId;
+use crate::state::State;
+
+/// Models of one account of which reports are kept.
+const REPORTS: usize = 64;
+/// Headers by which a report is recognised without reading it.
+const SIGNS: [&str; 4] = [
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-limit-tokens",
+    "anthropic-ratelimit-requests-limit",
+    "x-ratelimit-limit",
+];
+
+/// How much of an account's allowance for some models is left.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct AllowanceView {
+    /// A model, or a pattern that stands for several.
+    pub model_name: String,
+    /// The part that is left, 0 to 1.
+    pub quota: f64,
+    /// When it is whole again; absent while nothing is used.
+    pub reset_time: Option<Timestamp>,
+    pub last_fetched_at: Timestamp,
+}
+
+/// What a provider reported for one model.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Report {
+    limits: Vec<Reported>,
+    at: Timestamp,
+}
+
+/// One declared allowance with what is used of it.
+struct Counter {
+    name: String,
+    allowance: Allowance,
+    used: Used,
+    /// Estimates of calls that run here.
+    running: i64,
+}
+
+/// One account's counters.
+#[derive(Default)]
+struct Gauge {
+    counters: Vec<Counter>,
+    reports: BTreeMap<String, Report>,
+    reports_changed: bool,
+    /// What was served to others, by window.
+    served: BTreeMap<i64, Used>,
+    /// Amounts that the shared state doesn't know yet, by counter.
+    pending: BTreeMap<String, (i64, i64)>,
+    /// The free part that other instances were told last, of the scarcest allowance.
+    told: u32,
+}
+
+type SharedGauge = Arc<Mutex<Gauge>>;
+type OnChange = Box<dyn Fn(&AccountId) + Send + Sync>;
+
+/// The allowances of all accounts.
+pub(super) struct Allowances {
+    clock: Clock,
+    state: State,
+    reference: Reference,
+    gauges: RwLock<HashMap<AccountId, SharedGauge>>,
+    /// Accounts with something to carry to the shared state, and such to be read from it.
+    busy: Mutex<HashSet<AccountId>>,
+    stale: Mutex<HashSet<AccountId>>,
+    wake: Notify,
+    changed: OnceLock<OnChange>,
+}
+
+/// A part of an allowance that a running call holds. Dropped, it is given back.
+pub(super) struct Hold {
+    allowances: Arc<Allowances>,
+    account: AccountId,
+    gauge: SharedGauge,
+    /// The counter and the estimate; none where no allowance covers the model.
+    held: Option<(String, i64)>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl Hold {
+    fn release(&mut self) {
+        let Some((name, amount)) = self.held.take() else { return };
+        if let Some(counter) = lock(&self.gauge).counters.iter_mut().find(|one| one.name == name) {
+            counter.running = counter.running.saturating_sub(amount).max(0);
+        }
+        self.allowances.announce_here(&self.account);
+    }
+
+    /// Counts what the call really used, and what of it others than the owner were served.
+    pub(super) fn settle(mut self, cost: &Cost, served_to_others: Units) {
+        let now = self.allowances.now();
+        let reference = self.allowances.reference;
+        {
+            let mut gauge = lock(&self.gauge);
+            let name = self.held.as_ref().map(|(name, _)| name.clone());
+            let counter = gauge.counters.iter_mut().find(|one| Some(&one.name) == name.as_ref());
+            if let Some(counter) = counter {
+                let used = amount(cost, counter.allowance.unit, &reference);
+                counter.used = counter.used.plus(used, now);
+                let (name, window) = (counter.name.clone(), counter.used.window_millis);
+                gauge.owe(name, used, window);
+            }
+            if served_to_others > Units::ZERO {
+                gauge.serve(served_to_others, &reference, now);
+            }
+        }
+        self.release();
+        self.allowances.is_busy(&self.account);
+    }
+}
+
+impl Gauge {
+    fn owe(&mut self, name: String, amount: i64, window_millis: i64) {
+        if amount > 0 {
+            self.pending.entry(name).or_insert((0, window_millis)).0 += amount;
+        }
+    }
+
+    fn serve(&mut self, units: Units, reference: &Reference, now: Moment) {
+        let [present, before] = served_windows(reference.window, now);
+        let window_millis = 2 * reference.window.millis();
+        let held = self.served.entry(present).or_insert(Used::nothing(window_millis));
+        *held = held.plus(units.0, now);
+        self.served.retain(|window, _| *window >= before);
+        self.owe(served_name(present), units.0, window_millis);
+    }
+
+    fn covering(&self, model: &str) -> Option<usize> {
+        self.counters.iter().position(|counter| counter.allowance.covers(model))
+    }
+}
+
+impl Counter {
+    fn left(&self, now: Moment) -> i64 {
+        let gone = self.used.at(now).amount.saturating_add(self.running);
+        self.allowance.limit.saturating_sub(gone)
+    }
+
+    /// What is free, and when more will be whatever happens: running calls may always give something back.
+    fn free(&self, now: Moment) -> (u32, Option<Moment>) {
+        let used = self.used.at(now);
+        let free = free_part(self.allowance.limit, used.amount.saturating_add(self.running));
+        (free, self.used.reset(now).filter(|_| self.running == 0 || used.amount >= self.allowance.limit))
+    }
+}
+
+impl Allowances {
+    /// Who is told when what is free of an account changes; set once, before the first call.
+    pub(super) fn tell(&self, changed: impl Fn(&AccountId) + Send + Sync + 'static) {
+        drop(self.changed.set(Box::new(changed)));
+    }
+
+    /// Takes over what an account's owner declares; what is used stays counted.
+    pub(super) fn adopt(&self, account: &Serving) {
+        let gauge = self.gauge(&account.id);
+        let mut gauge = lock(&gauge);
+        let mut old = std::mem::take(&mut gauge.counters);
+        for allowance in account.allowances() {
+            let name = name_of(allowance);
+            let known =
+                old.iter().position(|counter| counter.name == name).map(|place| old.swap_remove(place));
+            gauge.counters.push(Counter {
+                name,
+                used: known.as_ref().map_or(Used::nothing(allowance.window.millis()), |known| known.used),
+                running: known.as_ref().map_or(0, |known| known.running),
+                allowance: allowance.clone(),
+            });
+        }
+        drop(gauge);
+        self.is_stale(&account.id);
+    }
+
+    /// Forgets an account that is gone, but not what it still owes.
+    pub(super) fn forget(&self, id: &AccountId) {
+        let mut gauges = self.gauges.write().unwrap_or_else(PoisonError::into_inner);
+        if gauges.get(id).is_some_and(|gauge| lock(gauge).pending.is_empty()) {
+            gauges.remove(id);
+        }
+    }
+
+    /// Holds a call's estimate; `None` when the account has nothing left for the model.
+    pub(super) fn hold(self: &Arc<Self>, id: &AccountId, model: &str, estimate: &Cost) -> Option<Hold> {
+        let gauge = self.gauge(id);
+        let held = {
+            let mut gauge = lock(&gauge);
+            let now = self.now();
+            match gauge.covering(model).and_then(|place| gauge.counters.get_mut(place)) {
+                None => None,
+                // The last of it may go to one call that could need more; what runs is never estimated away.
+                Some(counter) if counter.left(now) <= 0 => return None,
+                Some(counter) => {
+                    let amount = amount(estimate, counter.allowance.unit, &self.reference).max(1);
+                    counter.running = counter.running.saturating_add(amount);
+                    Some((counter.name.clone(), amount))
+                }
+            }
+        };
+        Some(Hold { allowances: self.clone(), account: id.clone(), gauge, held })
+    }
+
+    /// Shows selection what is free of an account.
+    pub(super) fn show(&self, index: &Index, slot: Slot, id: &AccountId) {
+        let Some(gauge) = self.known(id) else { return };
+        let (gauge, now) = (lock(&gauge), self.now());
+        for (place, counter) in gauge.counters.iter().enumerate() {
+            let (free, reset) = counter.free(now);
+            index.set_free(slot, Some(place), free, reset);
+        }
+        let reported = gauge.reports.values().filter_map(|report| scarcest(&report.limits, now));
+        // One model that has nothing left rests by itself; the others must stay usable.
+        if let Some((free, reset)) = reported.min() {
+            index.set_free(slot, None, free.max(1), Some(reset));
+        }
+    }
+
+    /// Models whose reported limits are used up, and until when.
+    pub(super) fn spent_models(&self, id: &AccountId) -> Vec<(Box<str>, Moment)> {
+        let Some(gauge) = self.known(id) else { return Vec::new() };
+        let (gauge, now) = (lock(&gauge), self.now());
+        let reports = gauge.reports.iter().filter_map(|(model, report)| {
+            let (free, reset) = scarcest(&report.limits, now)?;
+            (free == 0).then(|| (model.as_str().into(), reset))
+        });
+        reports.collect()
+    }
+
+    /// Learns from the headers of an answer, where the owner declares nothing for the model.
+    pub(super) fn learn(&self, id: &AccountId, model: &str, headers: &HeaderMap) {
+        if model.contains('*') || !SIGNS.iter().any(|sign| headers.contains_key(*sign)) {
+            return;
+        }
+        let at = self.clock.now();
+        let header = |name: &str| headers.get(name)?.to_str().ok();
+        let found = limits::limits(header, at.millis());
+        let reported = found.iter().map(|limit| Reported {
+            limit: limit.limit,
+            remaining: limit.remaining,
+            reset: Moment(limit.reset_millis),
+        });
+        let limits: Vec<Reported> = reported.collect();
+        if limits.is_empty() {
+            return;
+        }
+        let gauge = self.gauge(id);
+        {
+            let mut gauge = lock(&gauge);
+            let full = gauge.reports.len() >= REPORTS && !gauge.reports.contains_key(model);
+            if full || gauge.covering(model).is_some() {
+                return;
+            }
+            gauge.reports.insert(model.to_owned(), Report { limits, at });
+            gauge.reports_changed = true;
+        }
+        self.announce_here(id);
+        self.is_busy(id);
+    }
+
+    /// What is left of an account's allowances, as declared or as reported.
+    pub(super) async fn of(&self, id: &AccountId) -> crate::state::Result<Vec<AllowanceView>> {
+        self.read_reports(id).await?;
+        let Some(gauge) = self.known(id) else { return Ok(Vec::new()) };
+        let (gauge, at, now) = (lock(&gauge), self.clock.now(), self.now());
+        let mut views = Vec::new();
+        for counter in &gauge.counters {
+            let used = counter.used.at(now);
+            let quota = free_part(counter.allowance.limit, used.amount);
+            let reset_time = used.reset(now).map(|reset| Timestamp::from_millis(reset.0));
+            views.extend(
+                counter
+                    .allowance
+                    .models
+                    .iter()
+                    .map(|pattern| view(pattern.as_str().to_owned(), quota, reset_time, at)),
+            );
+        }
+        for (model, report) in &gauge.reports {
+            if gauge.covering(model).is_none() {
+                let (quota, reset) =
+                    scarcest(&report.limits, now).map_or((WHOLE, None), |(free, reset)| (free, Some(reset)));
+                views.push(view(
+                    model.clone(),
+                    quota,
+                    reset.map(|reset| Timestamp::from_millis(reset.0)),
+                    report.at,
+                ));
+            }
+        }
+        Ok(views)
+    }
+
+    /// What the account served to others than its owner in about the last reference window.
+    pub(super) fn served_lately(&self, id: &AccountId) -> Units {
+        let Some(gauge) = self.known(id) else { return Units::ZERO };
+        let (gauge, now, window) = (lock(&gauge), self.now(), self.reference.window);
+        let [present, before] =
+            served_windows(window, now).map(|window| gauge.served.get(&window).map_or(0, |used| used.amount));
+        served_lately(present, before, window, now)
+    }
+
+    fn gauge(&self, id: &AccountId) -> SharedGauge {
+        if let Some(known) = self.known(id) {
+            return known;
+        }
+        let mut gauges = self.gauges.write().unwrap_or_else(PoisonError::into_inner);
+        let fresh = || Arc::new(Mutex::new(Gauge { told: WHOLE, ..Gauge::default() }));
+        gauges.entry(id.clone()).or_insert_with(fresh).clone()
+    }
+
+    fn known(&self, id: &AccountId) -> Option<SharedGauge> {
+        self.gauges.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    fn is_busy(&self, id: &AccountId) {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+        self.wake.notify_one();
+    }
+
+    fn is_stale(&self, id: &AccountId) {
+        self.stale.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+        self.wake.notify_one();
+    }
+
+    fn announce_here(&self, id: &AccountId) {
+        if let Some(changed) = self.changed.get() {
+            changed(id);
+        }
+    }
+
+    fn now(&self) -> Moment {
+        Moment(self.clock.now().millis())
+    }
+}
+
+fn view(
+    model_name: String,
+    quota: u32,
+    reset_time: Option<Timestamp>,
+    last_fetched_at: Timestamp,
+) -> AllowanceView {
+    AllowanceView { model_name, quota: f64::from(quota) / f64::from(WHOLE), reset_time, last_fetched_at }
+}
+
+/// The counter of an allowance. Another limit counts on; other models, another unit or window is another counter.
+fn name_of(allowance: &Allowance) -> String {
+    let models: Vec<&str> = allowance.models.iter().map(millpond_pool::pattern::Pattern::as_str).collect();
+    let meant = format!("{models:?} {:?} {}", allowance.unit, allowance.window.name());
+    format!("a{}", hex::encode(&Sha256::digest(meant)[..8]))
+}
+
+fn served_name(window: i64) -> String {
+    format!("w{window}")
+}
+
+fn lock(gauge: &Mutex<Gauge>) -> MutexGuard<'_, Gauge> {
+    gauge.lock().unwrap_or_else(PoisonError::into_inner)
+}
