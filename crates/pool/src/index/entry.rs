@@ -151,11 +151,16 @@ impl Entry {
         self.blocks.iter().any(|block| glob_matches(&block.models, upstream))
     }
 
-    /// Whether a call to an upstream model may begin now.
-    pub(super) fn is_usable(&self, upstream: &str, now: Moment) -> bool {
+    /// Whether any call may begin now. It looks no further than the entry itself, so it is asked first.
+    pub(super) fn is_awake(&self, now: Moment) -> bool {
         self.account.enabled
             && self.pause.is_none_or(|pause| pause.until <= now)
             && self.running() < self.limit()
+    }
+
+    /// Whether a call to an upstream model may begin now.
+    pub(super) fn is_usable(&self, upstream: &str, now: Moment) -> bool {
+        self.is_awake(now)
             && !self.blocks.iter().any(|block| now < block.until && glob_matches(&block.models, upstream))
             && self.free_for(upstream, now) > 0
     }

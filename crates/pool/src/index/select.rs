@@ -17,9 +17,9 @@ use crate::units::Moment;
 /// Draws made for the two candidates, before the bits are scanned.
 const DRAWS: usize = 16;
 /// Usable accounts on the ring among which a conversation chooses.
-const RING_CANDIDATES: usize = 8;
+const RING_CANDIDATES: usize = 6;
 /// Accounts on the ring that are looked at for them.
-const RING_STEPS: usize = 24;
+const RING_STEPS: usize = 18;
 
 /// Which protocols the caller can make use of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -270,7 +270,8 @@ impl<'a> Search<'a, '_> {
 
     fn usable(&self, number: u32) -> Option<&'a Entry> {
         let entry = self.entry(number)?;
-        let wanted = (self.own || !self.is_own(entry))
+        let wanted = entry.is_awake(self.now)
+            && (self.own || !self.is_own(entry))
             && !self.is_tried(number)
             && entry.account.serves(self.request.model)
             && entry.is_usable(self.upstream(entry), self.now);
