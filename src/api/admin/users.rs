@@ -222,7 +222,7 @@ struct ResetLink {
     (status = 404, body = ErrorBody)))]
 async fn reset_link(State(app): State<Arc<App>>, _: Admin, Segment(id): Segment) -> Result<Json<ResetLink>> {
     let user = person(&app, &id).await?;
-    let token = one_time::give(&app, Door::PasswordReset, &user.id.to_string()).await?;
+    let token = one_time::give(&app, Door::PasswordReset, &user).await?;
     let expires_in = Door::PasswordReset.life().as_secs();
     Ok(Json(ResetLink { success: true, token: token.expose_secret().to_owned(), expires_in }))
 }
