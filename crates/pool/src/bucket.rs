@@ -252,7 +252,8 @@ impl Bucket {
         if amount <= present.balance {
             return Some(now);
         }
-        if amount > present.max {
+        // With a max of zero even debt is never repaid by recovery.
+        if amount > present.max || present.max <= Units::ZERO {
             return None;
         }
         let ticks = i128::from(self.window.ticks());

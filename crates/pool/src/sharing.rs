@@ -11,6 +11,8 @@
 //! - After a whole window away an account counts as new: staying would have filled the quota from empty by then.
 //! - A *new* account that comes while others are away may be one of them under another name (deleted and added again),
 //!   so it first fills their place: for that part it restores what was taken from them, and only the rest is given.
+//!   One that returns and finds its place filled does the same, but is given nothing beyond; so what is owed to those
+//!   away is never more than what `max_quota` lacks of them.
 //! - An account that is found larger raises `max_quota` at once, but the quota itself only by recovery.
 
 use std::collections::BTreeMap;
@@ -202,11 +204,16 @@ impl Sharing {
 
     fn share(&mut self, account: &AccountId, units: Units, remaining: Units) -> (Units, Units, Record) {
         if let Some(one) = self.contributions.get_mut(account) {
-            let restored = one.away.take().map_or(Units::ZERO, |away| away.taken);
-            return (Units::ZERO, restored, Record::Nothing);
+            let Some(away) = one.away.take() else { return (Units::ZERO, Units::ZERO, Record::Nothing) };
+            // Its place may have been filled by another, whose own is then still open.
+            let elsewhere = one.units.doubled().minus(away.place).bounded();
+            let (restored, _) = self.fill_places(elsewhere, elsewhere);
+            return (Units::ZERO, away.taken.plus(restored), Record::Nothing);
         }
         let units = units.bounded();
-        let give = self.fill_places(units.doubled(), remaining.bounded().min(units).doubled());
+        let limit = remaining.bounded().min(units).doubled();
+        let (restored, open) = self.fill_places(units.doubled(), limit);
+        let give = restored.plus(open).min(limit);
         self.contributions.insert(account.clone(), Contribution { units, ..Contribution::default() });
         (Units::ZERO, give, Record::Gave(account.clone()))
     }
@@ -235,9 +242,9 @@ impl Sharing {
         (Units::ZERO, restored, Record::Nothing)
     }
 
-    /// Lets a new account worth `entitled` fill the places of those away, and answers what it may be given, at most
-    /// `limit`.
-    fn fill_places(&mut self, entitled: Units, limit: Units) -> Units {
+    /// Lets an account worth `entitled` fill the places of those away, and answers what that restores, at most `limit`,
+    /// and what part of it found no place.
+    fn fill_places(&mut self, entitled: Units, limit: Units) -> (Units, Units) {
         let mut open = entitled;
         let mut restorable = Units::ZERO;
         for away in self.contributions.values_mut().filter_map(|one| one.away.as_mut()) {
@@ -249,7 +256,7 @@ impl Sharing {
             away.taken = away.taken.minus(restored);
             restorable = restorable.plus(restored);
         }
-        restorable.plus(open).min(limit)
+        (restorable, open)
     }
 
     fn forget_long_away(&mut self, now: Moment) {
