@@ -11,7 +11,7 @@
 //! | [`messages`] | words for people, in two languages |
 //! | [`store`], [`state`] | SQL; shared volatile state |
 //! | [`providers`] | addresses of providers, and which of them shared accounts may use |
-//! | [`app`], [`tasks`], [`clock`], [`ids`] | what holds it together |
+//! | [`app`], [`tasks`], [`clock`], [`ids`], [`names`] | what holds it together |
 //!
 //! Arrows go one way: `api` and `gateway` use `auth`, which uses `store` and `state`. The pure crates `millpond_wire`
 //! and `millpond_pool` know nothing of this one. docs/ARCHITECTURE.md walks through a request.
@@ -23,10 +23,12 @@ pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod edge;
 pub mod error;
 pub mod gateway;
 pub mod ids;
 pub mod messages;
+pub mod names;
 pub mod openapi;
 pub mod providers;
 pub mod request_log;

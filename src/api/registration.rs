@@ -123,12 +123,10 @@ async fn reset_password(
     body.finish()?;
     throttle(&app, &client).await?;
     let refused = || ApiError::forbidden("reset_refused", say("reset_refused"));
-    let person = |id: String| id.parse().map(UserId).map_err(|_| refused());
-    let id = one_time::look(&app, Door::PasswordReset, &token).await?.ok_or_else(refused)?;
-    let user = app.store.find_user(person(id)?).await?.ok_or_else(refused)?;
+    let user = one_time::look(&app, Door::PasswordReset, &token).await?.ok_or_else(refused)?;
     passwords::check(&password, &user.username).await?;
     // The link is used up by a good password only, and by one of many uses at once.
-    one_time::take(&app, Door::PasswordReset, &token).await?.ok_or_else(refused)?;
+    let user = one_time::take(&app, Door::PasswordReset, &token).await?.ok_or_else(refused)?;
     sessions::replace_password(&app, &user, &password).await?;
     note(&app, Action::PasswordReset, user.id, &client).await?;
     Ok(Done::new(say("password_changed")))

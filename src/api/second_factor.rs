@@ -21,7 +21,6 @@ use crate::auth::one_time::{self, Door};
 use crate::auth::second_factor::{self, Proof};
 use crate::auth::sessions;
 use crate::error::{ApiError, ErrorBody, FieldError, Result, ValidationBody};
-use crate::ids::UserId;
 use crate::messages::say;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
@@ -153,11 +152,9 @@ async fn second_half(State(app): State<Arc<App>>, client: Client, Body(mut body)
     body.finish()?;
     let proof = proof.ok_or_else(missing_code)?;
     let over = || ApiError::new(StatusCode::UNAUTHORIZED, "challenge_over", say("challenge_over"));
-    let id = one_time::look(&app, Door::SecondFactor, &challenge).await?.ok_or_else(over)?;
-    let id = id.parse().map(UserId).map_err(|_| over())?;
-    let user = app.store.find_user(id).await?.ok_or_else(over)?;
+    let user = one_time::look(&app, Door::SecondFactor, &challenge).await?.ok_or_else(over)?;
     second_factor::verify(&app, &user, &proof, &client).await?;
-    one_time::take(&app, Door::SecondFactor, &challenge).await?.ok_or_else(over)?;
+    let user = one_time::take(&app, Door::SecondFactor, &challenge).await?.ok_or_else(over)?;
     let entered = sessions::enter_proven(&app, user, "second factor", &client).await?;
     Ok(signed_in(&app, entered, StatusCode::OK))
 }

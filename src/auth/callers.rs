@@ -134,6 +134,7 @@ impl Callers {
             return Err(refuse_token(TokenError::Invalid));
         }
         let Some(user) = self.0.user(id).await? else { return Err(ApiError::not_found("用户不存在")) };
+        let user = self.0.not_older_than(user, &claims).await?;
         if user.token_generation != claims.generation() {
             return Err(refuse_token(TokenError::Invalid));
         }
@@ -201,6 +202,16 @@ impl Inner {
             self.users.remember(&id, user.clone(), at, changes);
         }
         Ok(user)
+    }
+
+    /// A token of a later generation than the person in memory tells that the memory is old: an instance that has
+    /// not heard of the change yet must not refuse what another has just issued.
+    async fn not_older_than(&self, user: Arc<User>, claims: &Claims) -> Result<Arc<User>> {
+        if claims.generation() <= user.token_generation {
+            return Ok(user);
+        }
+        self.users.forget(&user.id);
+        Ok(self.user(user.id).await?.unwrap_or(user))
     }
 
     async fn key(&self, hash: KeyHash) -> Result<Option<Arc<ApiKey>>> {

@@ -11,13 +11,15 @@ use sha2::{Digest as _, Sha256};
 
 use crate::app::App;
 use crate::error::Result;
+use crate::ids::UserId;
+use crate::store::users::User;
 
 /// What a secret opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Door {
-    /// Setting a new password; the value is the person's id.
+    /// Setting a new password.
     PasswordReset,
-    /// The second half of a sign-in; the value is the person's id.
+    /// The second half of a sign-in.
     SecondFactor,
 }
 
@@ -26,6 +28,16 @@ impl Door {
         match self {
             Self::PasswordReset => format!("password_reset:{hash}"),
             Self::SecondFactor => format!("totp_challenge:{hash}"),
+        }
+    }
+
+    /// Changes when secrets given before must not open the door any more.
+    fn stamp(self, user: &User) -> String {
+        match self {
+            // A password that was set meanwhile, by another link or by its owner, makes the link void.
+            Self::PasswordReset => hash(user.password_hash.as_deref().unwrap_or_default()),
+            // A password that is changed, or sessions that are ended everywhere, end half-made sign-ins as well.
+            Self::SecondFactor => user.token_generation.to_string(),
         }
     }
 
@@ -48,19 +60,29 @@ pub fn hash(secret: &str) -> String {
     hex::encode(Sha256::digest(secret.as_bytes()))
 }
 
-/// A new secret for a door.
-pub async fn give(app: &App, door: Door, value: &str) -> Result<SecretString> {
+/// A new secret for a door of this person.
+pub async fn give(app: &App, door: Door, user: &User) -> Result<SecretString> {
     let secret = secret();
-    app.state.put(&door.key(&hash(secret.expose_secret())), value, door.life()).await?;
+    let value = format!("{}:{}", user.id, door.stamp(user));
+    app.state.put(&door.key(&hash(secret.expose_secret())), &value, door.life()).await?;
     Ok(secret)
 }
 
-/// What the secret stands for, without using it up.
-pub async fn look(app: &App, door: Door, secret: &str) -> Result<Option<String>> {
-    Ok(app.state.get(&door.key(&hash(secret))).await?)
+/// Whose door the secret opens, without using it up; nobody's when what it was made for has changed since.
+pub async fn look(app: &App, door: Door, secret: &str) -> Result<Option<User>> {
+    let held = app.state.get(&door.key(&hash(secret))).await?;
+    opened(app, door, held).await
 }
 
-/// What the secret stands for; it is good no more.
-pub async fn take(app: &App, door: Door, secret: &str) -> Result<Option<String>> {
-    Ok(app.state.take(&door.key(&hash(secret))).await?)
+/// Whose door the secret opens; it is good no more.
+pub async fn take(app: &App, door: Door, secret: &str) -> Result<Option<User>> {
+    let held = app.state.take(&door.key(&hash(secret))).await?;
+    opened(app, door, held).await
+}
+
+async fn opened(app: &App, door: Door, held: Option<String>) -> Result<Option<User>> {
+    let Some((id, stamp)) = held.as_deref().and_then(|held| held.split_once(':')) else { return Ok(None) };
+    let Ok(id) = id.parse().map(UserId) else { return Ok(None) };
+    let user = app.store.find_user(id).await?;
+    Ok(user.filter(|user| door.stamp(user) == stamp))
 }

@@ -18,6 +18,7 @@ use crate::audit::{self, Action, Actor, Entry, Facts, Field, Target};
 use crate::clock::Timestamp;
 use crate::error::{ApiError, Result};
 use crate::messages::say;
+use crate::names;
 use crate::state::sessions::{NewRefresh, RefreshRecord, Rotation, UsedRefresh, naive_utc};
 use crate::state::{Invalidation, throttle::Subject};
 use crate::store::users::{Role, User};
@@ -65,7 +66,7 @@ pub async fn sign_in(
             return Err(ApiError::too_many("too_many_logins", say("too_many_logins"), wait));
         }
     }
-    let user = app.store.find_user_by_name(username).await?;
+    let user = find(app, username).await?;
     let hash = user.as_ref().and_then(|user| user.password_hash.as_deref());
     let matches = app.passwords.verify(password, hash).await?;
     let user = match user {
@@ -84,6 +85,18 @@ pub async fn sign_in(
     enter(app, user, "password", proof, client).await
 }
 
+/// Names are registered in plain letters; another keyboard may send the same name in another form.
+async fn find(app: &App, username: &str) -> Result<Option<User>> {
+    if let Some(user) = app.store.find_user_by_name(username).await? {
+        return Ok(Some(user));
+    }
+    let plain = names::plain(username);
+    if plain == username {
+        return Ok(None);
+    }
+    Ok(app.store.find_user_by_name(&plain).await?)
+}
+
 /// Lets a person in whose identity is proven but for the second factor: by password, or by a sign-in provider.
 pub async fn enter(
     app: &App,
@@ -98,7 +111,7 @@ pub async fn enter(
     }
     if user.has_totp {
         let Some(proof) = proof else {
-            let challenge = one_time::give(app, Door::SecondFactor, &user.id.to_string()).await?;
+            let challenge = one_time::give(app, Door::SecondFactor, &user).await?;
             return Ok(Entered::SecondFactor(challenge));
         };
         second_factor::verify(app, &user, proof, client).await?;

@@ -155,10 +155,14 @@ pub(super) async fn insert(tx: &mut Tx, user: &NewUser, now: Timestamp) -> Resul
         .bind(user.role.as_str())
         .bind(now)
         .fetch_one(c).await)?;
-    let name = user.username.to_lowercase();
-    let claimed = on_tx!(&mut *tx, c => sqlx::query(CLAIM_NAME).bind(&name).bind(id).execute(c).await
-        .map(|done| done.rows_affected()))?;
-    Ok((claimed == 1).then_some(id))
+    for name in crate::names::claims(&user.username) {
+        let claimed = on_tx!(&mut *tx, c => sqlx::query(CLAIM_NAME).bind(&name).bind(id).execute(c).await
+            .map(|done| done.rows_affected()))?;
+        if claimed == 0 {
+            return Ok(None);
+        }
+    }
+    Ok(Some(id))
 }
 
 impl Store {
@@ -188,7 +192,7 @@ impl Store {
         Ok(admins > 0)
     }
 
-    /// Adds a person; `None` when the name, whatever its capitals, belongs to somebody.
+    /// Adds a person; `None` when the name, or one that looks like it, belongs to somebody.
     pub async fn create_user(&self, user: &NewUser, now: Timestamp) -> Result<Option<UserId>> {
         let mut tx = self.db.begin().await?;
         let Some(id) = insert(&mut tx, user, now).await? else { return Ok(None) };

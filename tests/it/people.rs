@@ -57,6 +57,11 @@ async fn registration_has_rules(harness: Arc<Harness>) {
     let me = server.get("/api/auth/me", answer["access_token"].as_str().unwrap()).await;
     assert_eq!((me.0, &me.1["role"]), (200, &json!("member")));
     assert_eq!(register("ADA", GOOD).await.0, 409, "a name is one whatever its capitals");
+    assert_eq!(register("pаypal", GOOD).await.0, 400, "a Cyrillic letter among Latin ones");
+    assert_eq!(register("cop", GOOD).await.0, 201);
+    assert_eq!(register("сор", GOOD).await.0, 409, "all Cyrillic, and looks like somebody else");
+    assert_eq!(register("ａｄａ", GOOD).await.0, 409, "full-width letters are letters");
+    assert_eq!(server.post("/api/auth/login", "", new_person("ａｄａ", GOOD)).await.0, 200);
     let long: String = (0..30).map(|n| format!("磨{n}坊")).collect();
     assert_eq!(register("李雷雷", &long).await.0, 201);
     let login =
@@ -164,8 +169,11 @@ async fn a_reset_link_works_once(harness: Arc<Harness>) {
     let server = harness.server_with_clock().await;
     let ada = server.person("ada").await;
     let (access, _) = server.sign_in("ada").await;
-    let id = ada.to_string();
-    let give = || one_time::give(&server.app, Door::PasswordReset, &id);
+    let give = || async {
+        let user = server.app.store.find_user(ada).await.unwrap().unwrap();
+        one_time::give(&server.app, Door::PasswordReset, &user).await
+    };
+    let other = one_time_text(&give().await.unwrap());
     let token = one_time_text(&give().await.unwrap());
     let reset = |token: &str, password: &str| {
         server.post("/api/auth/reset-password", "", json!({"token": token, "password": password}))
@@ -174,6 +182,7 @@ async fn a_reset_link_works_once(harness: Arc<Harness>) {
     assert_eq!(reset(&token, "12345678").await.0, 400, "a bad password doesn't use the link up");
     assert_eq!(reset(&token, GOOD).await.0, 200);
     assert_eq!(reset(&token, GOOD).await.0, 403);
+    assert_eq!(reset(&other, GOOD).await.0, 403, "a password was set meanwhile");
     assert_eq!(server.get("/api/auth/me", &access).await.0, 401);
     assert_eq!(server.post("/api/auth/login", "", new_person("ada", GOOD)).await.0, 200);
     if !harness.is_clustered() {
@@ -197,7 +206,7 @@ fn app_of(uri: &str) -> Totp {
 
 async fn a_second_factor_is_asked_for(harness: Arc<Harness>) {
     let server = harness.server_with_clock().await;
-    server.person("ada").await;
+    let ada = server.person("ada").await;
     let (access, _) = server.sign_in("ada").await;
     let (_, setup) = server.post("/api/users/me/totp", &access, json!({})).await;
     assert!(setup["qr_svg"].as_str().unwrap().contains("<svg"));
@@ -225,6 +234,15 @@ async fn a_second_factor_is_asked_for(harness: Arc<Harness>) {
     assert_eq!(status, 401);
     let challenge = half["totp_challenge"].as_str().unwrap().to_owned();
     assert_eq!(login(json!({"totp_code": code()})).await.0, 401, "a code that was used is refused");
+    server.app.store.next_token_generation(ada).await.unwrap();
+    harness.pass(Duration::from_secs(30));
+    let half_made = json!({"challenge": challenge, "code": code()});
+    assert_eq!(
+        server.post("/api/auth/totp", "", half_made).await.0,
+        401,
+        "sessions were ended everywhere meanwhile"
+    );
+    let challenge = login(json!({})).await.1["totp_challenge"].as_str().unwrap().to_owned();
     harness.pass(Duration::from_secs(30));
     let used = code();
     assert_eq!(login(json!({"totp_code": used})).await.0, 200);
@@ -233,6 +251,7 @@ async fn a_second_factor_is_asked_for(harness: Arc<Harness>) {
     let finish = |body: Value| server.post("/api/auth/totp", "", body);
     let (status, answer) = finish(json!({"challenge": challenge, "code": code()})).await;
     assert_eq!((status, &answer["user"]["username"]), (200, &json!("ada")), "{answer}");
+    let access = answer["access_token"].as_str().unwrap().to_owned();
     harness.pass(Duration::from_secs(30));
     assert_eq!(
         finish(json!({"challenge": challenge, "code": code()})).await.0,

@@ -235,7 +235,7 @@ async fn reset_link(
     Segment(id): Segment,
 ) -> Result<Json<ResetLink>> {
     let user = person(&app, &id).await?;
-    let token = one_time::give(&app, Door::PasswordReset, &user.id.to_string()).await?;
+    let token = one_time::give(&app, Door::PasswordReset, &user).await?;
     let expires_in = Door::PasswordReset.life().as_secs();
     audit::record(&app, admin.does(Action::ResetLinkMade, &client).on(Target::person(user.id))).await?;
     Ok(Json(ResetLink { success: true, token: token.expose_secret().to_owned(), expires_in }))
