@@ -15,7 +15,7 @@ use millpond_pool::allowance::{
     Reported, Used, WHOLE, amount, free_part, scarcest, served_lately, served_windows,
 };
 use millpond_pool::index::{Index, Slot};
-use millpond_pool::units::{Cost, Moment, Reference, Units};
+use millpond_pool::units::{Cost, LimitUnit, Moment, Reference, Units};
 use millpond_wire::limits;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -73,6 +73,8 @@ struct Gauge {
     reports_changed: bool,
     /// What was served to others, by window.
     served: BTreeMap<i64, Used>,
+    /// What calls have cost that selection was not told yet.
+    unseen: Units,
     /// Amounts that the shared state doesn't know yet, by counter.
     pending: BTreeMap<String, (i64, i64)>,
     /// The free part that other instances were told last, of the scarcest allowance.
@@ -127,12 +129,15 @@ impl Hold {
             let mut gauge = lock(&self.gauge);
             let name = self.held.as_ref().map(|(name, _)| name.clone());
             let counter = gauge.counters.iter_mut().find(|one| Some(&one.name) == name.as_ref());
+            let unit = counter.as_ref().map_or(LimitUnit::Requests, |counter| counter.allowance.unit);
+            let worth = reference.cost(cost, unit);
             if let Some(counter) = counter {
                 let used = amount(cost, counter.allowance.unit, &reference);
                 counter.used = counter.used.plus(used, now);
                 let (name, window) = (counter.name.clone(), counter.used.window_millis);
                 gauge.owe(name, used, window);
             }
+            gauge.unseen = gauge.unseen.plus(worth);
             if served_to_others > Units::ZERO {
                 gauge.serve(served_to_others, &reference, now);
             }
@@ -234,7 +239,11 @@ impl Allowances {
     /// Shows selection what is free of an account.
     pub(super) fn show(&self, index: &Index, slot: Slot, id: &AccountId) {
         let Some(gauge) = self.known(id) else { return };
-        let (gauge, now) = (lock(&gauge), self.now());
+        let (mut gauge, now) = (lock(&gauge), self.now());
+        let unseen = std::mem::take(&mut gauge.unseen);
+        if unseen > Units::ZERO {
+            index.used(slot, unseen, now);
+        }
         for (place, counter) in gauge.counters.iter().enumerate() {
             let (free, reset) = counter.free(now);
             index.set_free(slot, Some(place), free, reset);
