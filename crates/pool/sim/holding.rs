@@ -142,7 +142,7 @@ impl Holding {
     fn show_free(&self, index: &mut Index) {
         let Some(slot) = self.slot else { return };
         let free = i128::from((self.limit - self.used).max(0)) * 1_000_000 / i128::from(self.limit.max(1));
-        index.set_free(slot, 0, u32::try_from(free).unwrap_or(0).max(1));
+        index.set_free(slot, Some(0), u32::try_from(free).unwrap_or(0).max(1), None);
         if free < 5_000 {
             index.block(slot, "*", self.reset_at);
         }
