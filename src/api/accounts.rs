@@ -240,6 +240,15 @@ fn check_shareable(app: &App, url: &url::Url) -> Result<()> {
     Err(ApiError::bad_request("host_not_shareable", message))
 }
 
+/// Whether the person may share at all: not silenced, and of the level that the policy asks for.
+fn check_may_share(app: &App, member: &Member) -> Result<()> {
+    let user = &member.user;
+    if !user.is_silenced && app.config.policy.of(user.trust_level).may_share {
+        return Ok(());
+    }
+    Err(ApiError::forbidden("may_not_share", say("may_not_share")))
+}
+
 fn gone() -> ApiError {
     ApiError::not_found(say("no_such_account"))
 }
@@ -275,6 +284,9 @@ async fn create(
     MemberBody(member, body): MemberBody,
 ) -> Result<(StatusCode, Json<Answer<Account>>)> {
     let row = Wanted::read(body)?.into_row(&app, member.user.id)?;
+    if row.is_shared {
+        check_may_share(&app, &member)?;
+    }
     app.store.create_account(&row).await?;
     app.state.publish(Invalidation::Accounts).await;
     let facts = Facts::new().typed(Field::Provider, &row.provider).with(Field::Shared, row.is_shared);
@@ -380,6 +392,7 @@ async fn set_type(
     let id = AccountId(id);
     let row = app.store.find_account(member.user.id, &id).await?.ok_or_else(gone)?;
     if shared == 1 {
+        check_may_share(&app, &member)?;
         let url = providers::base_url(&row.provider, row.base_url.as_deref());
         check_shareable(&app, &url.map_err(ApiError::internal)?)?;
     }
