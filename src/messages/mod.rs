@@ -195,8 +195,12 @@ mod tests {
                     "{} has a sentence that belongs into the catalogues: {line}",
                     path.display()
                 );
-                for rest in line.split("say(\"").skip(1) {
-                    let key = rest.split('"').next().unwrap_or_default();
+                let spoken = line.replace("Output::say(", "");
+                let keys = spoken.split("say(\"").skip(1).filter_map(|rest| rest.split('"').next());
+                // A choice of two: `say(if … { "one" } else { "other" })`.
+                let choice =
+                    spoken.split("say(if ").skip(1).flat_map(|rest| rest.split('"').skip(1).step_by(2));
+                for key in keys.chain(choice) {
                     assert!(
                         CHINESE.contains_key(key),
                         "{} says {key:?}, which is in no catalogue",
