@@ -22,6 +22,7 @@ use crate::auth::extract::{Client, Member};
 use crate::clock::Timestamp;
 use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::ids::{AccountId, UserId};
+use crate::messages::{Text, say};
 use crate::providers;
 use crate::state::Invalidation;
 use crate::store::accounts::AccountRow;
@@ -235,12 +236,21 @@ fn check_shareable(app: &App, url: &url::Url) -> Result<()> {
     if providers::may_be_shared(url, &app.config.upstream) {
         return Ok(());
     }
-    let message = "共享账号只能使用公认的服务商地址，或管理员在 SHARED_UPSTREAM_HOSTS 中允许的地址";
+    let message = say("host_not_shareable");
     Err(ApiError::bad_request("host_not_shareable", message))
 }
 
+/// Whether the person may share at all: not silenced, and of the level that the policy asks for.
+fn check_may_share(app: &App, member: &Member) -> Result<()> {
+    let user = &member.user;
+    if !user.is_silenced && app.config.policy.of(user.trust_level).may_share {
+        return Ok(());
+    }
+    Err(ApiError::forbidden("may_not_share", say("may_not_share")))
+}
+
 fn gone() -> ApiError {
-    ApiError::not_found("账号不存在")
+    ApiError::not_found(say("no_such_account"))
 }
 
 /// What the contract wraps around every answer here.
@@ -248,7 +258,8 @@ fn gone() -> ApiError {
 pub(super) struct Answer<T: ToSchema> {
     success: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<&'static str>,
+    #[schema(value_type = Option<String>)]
+    message: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<T>,
 }
@@ -258,7 +269,7 @@ impl<T: ToSchema> Answer<T> {
         Json(Self { success: true, message: None, data: Some(data) })
     }
 
-    pub(super) fn changed(message: &'static str, data: T) -> Json<Self> {
+    pub(super) fn changed(message: Text, data: T) -> Json<Self> {
         Json(Self { success: true, message: Some(message), data: Some(data) })
     }
 }
@@ -273,11 +284,14 @@ async fn create(
     MemberBody(member, body): MemberBody,
 ) -> Result<(StatusCode, Json<Answer<Account>>)> {
     let row = Wanted::read(body)?.into_row(&app, member.user.id)?;
+    if row.is_shared {
+        check_may_share(&app, &member)?;
+    }
     app.store.create_account(&row).await?;
     app.state.publish(Invalidation::Accounts).await;
     let facts = Facts::new().typed(Field::Provider, &row.provider).with(Field::Shared, row.is_shared);
     record(&app, member.does(Action::AccountCreated, &client), &row.id, facts).await?;
-    Ok((StatusCode::CREATED, Answer::changed("账号已创建", row.into())))
+    Ok((StatusCode::CREATED, Answer::changed(say("account_created"), row.into())))
 }
 
 /// My upstream accounts, newest first.
@@ -323,7 +337,7 @@ async fn set_status(
     changed(&app, found).await?;
     let facts = Facts::new().with(Field::Enabled, status == 1);
     record(&app, member.does(Action::AccountChanged, &client), &id, facts).await?;
-    let message = ["账号状态已更新为禁用", "账号状态已更新为启用"][usize::from(status == 1)];
+    let message = say(if status == 1 { "account_enabled_now" } else { "account_disabled_now" });
     Ok(Answer::changed(message, json!({"cookie_id": id, "status": status})))
 }
 
@@ -353,7 +367,7 @@ async fn rename(
     }
     let facts = Facts::new().with(Field::Named, !name.is_empty());
     record(&app, member.does(Action::AccountChanged, &client), &id, facts).await?;
-    Ok(Answer::changed("账号名称已更新", json!({"cookie_id": id, "name": name})))
+    Ok(Answer::changed(say("account_renamed"), json!({"cookie_id": id, "name": name})))
 }
 
 /// 1: in the shared pool, 0: dedicated to its owner.
@@ -378,6 +392,7 @@ async fn set_type(
     let id = AccountId(id);
     let row = app.store.find_account(member.user.id, &id).await?.ok_or_else(gone)?;
     if shared == 1 {
+        check_may_share(&app, &member)?;
         let url = providers::base_url(&row.provider, row.base_url.as_deref());
         check_shareable(&app, &url.map_err(ApiError::internal)?)?;
     }
@@ -385,7 +400,7 @@ async fn set_type(
     changed(&app, found).await?;
     let action = if shared == 1 { Action::AccountShared } else { Action::AccountUnshared };
     record(&app, member.does(action, &client), &id, Facts::new()).await?;
-    let message = ["账号类型已更新为专属", "账号类型已更新为共享"][usize::from(shared == 1)];
+    let message = say(if shared == 1 { "account_shared" } else { "account_dedicated" });
     Ok(Answer::changed(message, json!({"cookie_id": id, "is_shared": shared})))
 }
 
@@ -403,7 +418,7 @@ async fn delete(
     let found = app.store.delete_account(member.user.id, &id).await?;
     changed(&app, found).await?;
     record(&app, member.does(Action::AccountDeleted, &client), &id, Facts::new()).await?;
-    Ok(Json(Answer { success: true, message: Some("账号已删除"), data: None }))
+    Ok(Json(Answer { success: true, message: Some(say("account_deleted")), data: None }))
 }
 
 /// Puts what happened to an account on record.

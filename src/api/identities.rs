@@ -51,7 +51,7 @@ struct IdentityList {
 
 /// The person as stored now: what signing in rests on is not taken from a cache.
 async fn fresh(app: &App, member: &Member) -> Result<crate::store::users::User> {
-    app.store.find_user(member.user.id).await?.ok_or_else(|| ApiError::not_found("用户不存在"))
+    app.store.find_user(member.user.id).await?.ok_or_else(|| ApiError::not_found(say("no_such_user")))
 }
 
 /// My ways to sign in.

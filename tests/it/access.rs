@@ -153,6 +153,15 @@ fn routes() -> BTreeSet<Route> {
     paths.iter().flat_map(methods).collect()
 }
 
+/// What clients are built against changes only on purpose.
+#[test]
+fn the_document_is_the_committed_one() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    let now = millpond::openapi::document().to_pretty_json().unwrap();
+    assert!(committed.trim() == now.trim(), "refresh it: cargo run -- openapi > docs/openapi.json");
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Who {
     Nobody,
@@ -299,8 +308,10 @@ async fn every_route_lets_in_whom_it_should(harness: Arc<Harness>) {
             let code = code.map(|code| code.to_str().unwrap().to_owned()).unwrap_or_default();
             let kept_out = matches!(status, 401 | 403);
             // An open door may refuse for reasons of its own, never for want of a token.
-            let about_token =
-                matches!(code.as_str(), "not_authenticated" | "invalid_token" | "missing_api_key");
+            let about_token = matches!(
+                code.as_str(),
+                "not_authenticated" | "invalid_token" | "token_expired" | "missing_api_key"
+            );
             let right = match (door, may_enter(who, *door)) {
                 (Door::Open, _) => !about_token,
                 (_, true) => !kept_out,
