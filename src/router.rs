@@ -10,11 +10,11 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
-use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
+use crate::edge;
 use crate::error::{self, ApiError};
 use crate::messages::Language;
 use crate::{api, gateway, openapi, request_log};
@@ -32,19 +32,14 @@ pub fn router(app: Arc<App>) -> Router {
     if app.config.serves_docs() {
         routes = routes.merge(openapi::pages(document));
     }
-    let header = |name: HeaderName, value: &'static str| {
-        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
-    };
     routes
         .merge(gateway::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(error::wrong_method)
         .layer(cors(&app))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
-        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header(header::REFERRER_POLICY, "no-referrer"))
-        .layer(header(header::CACHE_CONTROL, "no-store"))
         .layer(middleware::from_fn(in_dialect))
+        .layer(middleware::from_fn_with_state(app.clone(), edge::headers))
         .layer(middleware::from_fn(request_log::log))
         .with_state(app)
 }

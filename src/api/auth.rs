@@ -194,7 +194,7 @@ async fn logout(State(app): State<Arc<App>>, input: MemberOptionalBody) -> Resul
     let refresh_token = body.optional_text("refresh_token", LONGEST_TOKEN);
     body.finish()?;
     sessions::sign_out(&app, &member, refresh_token.as_deref()).await?;
-    Ok(Done::new("登出成功"))
+    Ok(Done::new(say("signed_out")))
 }
 
 /// End all sessions of this person, everywhere and at once.
@@ -204,7 +204,7 @@ async fn logout_all(State(app): State<Arc<App>>, member: Member, client: Client)
     sessions::sign_out_everywhere(&app, &member.user).await?;
     let entry = member.does(Action::SignedOutEverywhere, &client).on(Target::person(member.user.id));
     audit::record(&app, entry).await?;
-    Ok(Done::new("已登出所有设备"))
+    Ok(Done::new(say("signed_out_everywhere")))
 }
 
 /// Who am I?
@@ -236,8 +236,8 @@ async fn check_username(
     limit_questions(&app, &client).await?;
     // No name has a NUL, and PostgreSQL refuses to look for one.
     let exists = !username.contains('\0') && app.store.find_user_by_name(&username).await?.is_some();
-    let message = if exists { "用户名已存在" } else { "用户名不存在" };
-    Ok(Json(NameAnswer { exists, message: message.into(), username }))
+    let message = if exists { say("username_exists") } else { say("username_free") };
+    Ok(Json(NameAnswer { exists, message, username }))
 }
 
 /// A form asks some times; whoever asks more often walks through names.
@@ -246,7 +246,7 @@ async fn limit_questions(app: &App, client: &Client) -> Result<()> {
     let minute = std::time::Duration::from_secs(60);
     let asked = app.state.count(&format!("check_username:{}", client.address), minute).await?;
     if asked > PER_MINUTE {
-        return Err(ApiError::too_many("too_many_requests", "请求过于频繁，请稍后再试", minute));
+        return Err(ApiError::too_many("too_many_requests", say("too_many_requests"), minute));
     }
     Ok(())
 }
@@ -265,7 +265,7 @@ struct Beta {
     responses((status = 200, body = Beta), (status = 401, body = ErrorBody)))]
 async fn join_beta(State(app): State<Arc<App>>, member: Member, client: Client) -> Result<Json<Beta>> {
     if fresh(&app, member.user.id).await?.is_beta() {
-        return Ok(Json(Beta { success: true, message: "您已经加入了 Beta 计划".into(), beta: 1 }));
+        return Ok(Json(Beta { success: true, message: say("beta_joined_before"), beta: 1 }));
     }
     let changes = UserChanges { is_beta: Some(true), ..UserChanges::default() };
     app.store.update_user(member.user.id, &changes, app.clock.now()).await?;
@@ -273,7 +273,7 @@ async fn join_beta(State(app): State<Arc<App>>, member: Member, client: Client) 
     let beta = |joined: bool| Facts::new().with(Field::Beta, joined);
     let entry = member.does(Action::UserChanged, &client).on(Target::person(member.user.id));
     audit::record(&app, entry.changed(beta(false), beta(true))).await?;
-    Ok(Json(Beta { success: true, message: "成功加入 Beta 计划".into(), beta: 1 }))
+    Ok(Json(Beta { success: true, message: say("beta_joined"), beta: 1 }))
 }
 
 /// Have I joined the beta programme?
@@ -281,11 +281,11 @@ async fn join_beta(State(app): State<Arc<App>>, member: Member, client: Client) 
     responses((status = 200, body = Beta), (status = 401, body = ErrorBody)))]
 async fn beta_status(State(app): State<Arc<App>>, member: Member) -> Result<Json<Beta>> {
     let user = fresh(&app, member.user.id).await?;
-    let message = if user.is_beta() { "已加入 Beta 计划" } else { "未加入 Beta 计划" };
-    Ok(Json(Beta { success: true, message: message.into(), beta: user.beta }))
+    let message = if user.is_beta() { say("beta_in") } else { say("beta_out") };
+    Ok(Json(Beta { success: true, message, beta: user.beta }))
 }
 
 /// The person as stored now.
 async fn fresh(app: &App, id: UserId) -> Result<User> {
-    app.store.find_user(id).await?.ok_or_else(|| ApiError::not_found("用户不存在"))
+    app.store.find_user(id).await?.ok_or_else(|| ApiError::not_found(say("no_such_user")))
 }

@@ -14,6 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::messages::{Text, say};
 
 /// Who waits longer for a sign of life is told that there is none.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -31,7 +32,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 struct Component {
     /// `healthy` or `unhealthy`.
     status: &'static str,
-    message: &'static str,
+    #[schema(value_type = String)]
+    message: Text,
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     backend: Option<&'static str>,
 }
@@ -81,9 +83,14 @@ async fn health(State(app): State<Arc<App>>) -> Json<Health> {
     Json(Health {
         status: word(database && cache),
         components: Components {
-            api: component(true, "API 服务运行正常", "", None),
-            database: component(database, "数据库连接正常", "数据库连接失败", Some(app.store.backend())),
-            cache: component(cache, "缓存连接正常", "缓存连接失败", Some(app.state.backend())),
+            api: component(true, say("api_up"), say("api_up"), None),
+            database: component(
+                database,
+                say("database_up"),
+                say("database_down"),
+                Some(app.store.backend()),
+            ),
+            cache: component(cache, say("cache_up"), say("cache_down"), Some(app.state.backend())),
         },
     })
 }

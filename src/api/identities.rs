@@ -14,6 +14,7 @@ use super::auth::Done;
 use super::browser::Browser;
 use super::input::Segment;
 use crate::app::App;
+use crate::audit::{self, Action, Facts, Field, Target};
 use crate::auth::extract::{Client, Member};
 use crate::auth::signin::pending::Link;
 use crate::auth::signin::{Way, people};
@@ -50,7 +51,7 @@ struct IdentityList {
 
 /// The person as stored now: what signing in rests on is not taken from a cache.
 async fn fresh(app: &App, member: &Member) -> Result<crate::store::users::User> {
-    app.store.find_user(member.user.id).await?.ok_or_else(|| ApiError::not_found("用户不存在"))
+    app.store.find_user(member.user.id).await?.ok_or_else(|| ApiError::not_found(say("no_such_user")))
 }
 
 /// My ways to sign in.
@@ -101,8 +102,11 @@ async fn unlink(
     State(app): State<Arc<App>>,
     Segment(provider): Segment,
     member: Member,
+    client: Client,
 ) -> Result<Json<Done>> {
     let user = fresh(&app, &member).await?;
     people::unlink(&app, &user, &provider).await?;
+    let entry = member.does(Action::IdentityUnlinked, &client).on(Target::person(user.id));
+    audit::record(&app, entry.after(Facts::new().typed(Field::Provider, &provider))).await?;
     Ok(Done::new(say("sign_in_unlinked")))
 }

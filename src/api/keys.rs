@@ -19,6 +19,7 @@ use crate::auth::keys::{self, KeyHash};
 use crate::clock::Timestamp;
 use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::ids::{KeyId, UserId};
+use crate::messages::say;
 use crate::state::Invalidation;
 use crate::store::api_keys::{ApiKeyRow, NewApiKey};
 
@@ -140,7 +141,7 @@ async fn create(
     let wanted = Wanted::read(body)?;
     let config_type = wanted.config_type.as_deref().unwrap_or("antigravity");
     if config_type == "kiro" && !member.user.is_beta() {
-        let message = "Kiro配置仅对beta计划用户开放，请联系管理员加入beta计划";
+        let message = say("kiro_needs_beta");
         return Err(ApiError::forbidden("beta_required", message));
     }
     let models =
@@ -187,7 +188,7 @@ async fn list(State(app): State<Arc<App>>, member: Member) -> Result<Json<Vec<Ke
 async fn get(State(app): State<Arc<App>>, member: Member, Segment(id): Segment) -> Result<Json<Key>> {
     let id = KeyId(path_id("key_id", &id)?);
     let row = app.store.find_api_key(member.user.id, id).await?;
-    view(&app, row.ok_or_else(|| ApiError::not_found("API密钥不存在"))?)
+    view(&app, row.ok_or_else(|| ApiError::not_found(say("api_key_gone")))?)
 }
 
 /// Whether the key works.
@@ -211,7 +212,7 @@ async fn set_status(
     let active = body.boolean("is_active");
     body.finish()?;
     let row = app.store.set_api_key_active(member.user.id, id, active).await?;
-    let row = row.ok_or_else(|| ApiError::not_found("API密钥不存在或无权访问"))?;
+    let row = row.ok_or_else(|| ApiError::not_found(say("no_such_key")))?;
     forget(&app, member.user.id, id).await?;
     let entry = member.does(Action::KeyChanged, &client).on(Target::key(id));
     audit::record(&app, entry.after(Facts::new().with(Field::Active, active))).await?;
@@ -240,7 +241,7 @@ async fn rename(
     let name = body.optional_text("name", 100);
     body.finish()?;
     let row = app.store.rename_api_key(member.user.id, id, name.as_deref()).await?;
-    let row = row.ok_or_else(|| ApiError::not_found("API密钥不存在或无权访问"))?;
+    let row = row.ok_or_else(|| ApiError::not_found(say("no_such_key")))?;
     let entry = member.does(Action::KeyChanged, &client).on(Target::key(id));
     audit::record(&app, entry.after(Facts::new().with(Field::Named, row.name.is_some()))).await?;
     view(&app, row)
@@ -257,10 +258,10 @@ async fn delete(
 ) -> Result<Json<Done>> {
     let id = KeyId(path_id("key_id", &id)?);
     let hash = app.store.delete_api_key(member.user.id, id).await?;
-    let hash = hash.ok_or_else(|| ApiError::not_found("API密钥不存在或无权删除"))?;
+    let hash = hash.ok_or_else(|| ApiError::not_found(say("no_such_key_to_delete")))?;
     app.state.publish(Invalidation::ApiKey(hash)).await;
     audit::record(&app, member.does(Action::KeyDeleted, &client).on(Target::key(id))).await?;
-    Ok(Done::new("API密钥已删除"))
+    Ok(Done::new(say("api_key_deleted")))
 }
 
 /// Tells every instance that a key has changed.

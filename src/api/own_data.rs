@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::admin::audit::AuditEntry;
 use super::auth::{Done, UserView};
 use super::input::MemberBody;
 use crate::app::App;
@@ -34,6 +35,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// Calls read from the database at one time while an export is written.
 const ROWS: i64 = 1_000;
+/// Entries of the audit log in an export.
+const MOST_ENTRIES: usize = 10_000;
 
 /// Everything that is kept of me: profile, keys and accounts without their secrets, sessions, calls.
 #[utoipa::path(get, path = "/api/users/me/export", tag = "users", security(("access_token" = [])),
@@ -79,7 +82,25 @@ async fn about(app: &App, member: &Member) -> Result<serde_json::Value> {
         json!({"id": sid, "began_at": record.began_at, "address": record.address, "agent": record.agent})
     }).collect();
     Ok(json!({"exported_at": app.clock.now(), "profile": UserView::from(&*member.user),
-        "oauth_id": member.user.oauth_id, "keys": keys, "accounts": accounts, "sessions": sessions}))
+        "oauth_id": member.user.oauth_id, "keys": keys, "accounts": accounts, "sessions": sessions,
+        "audit": audit_entries(app, id).await?}))
+}
+
+/// What I did, and what was done to me; the newest where there is more than anybody reads.
+async fn audit_entries(app: &App, user: UserId) -> Result<Vec<AuditEntry>> {
+    let mut entries = std::collections::VecDeque::new();
+    let mut seen = 0;
+    loop {
+        let rows = app.store.list_audit_about(user, seen, ROWS).await?;
+        let full = i64::try_from(rows.len()).is_ok_and(|count| count == ROWS);
+        seen = rows.last().map_or(seen, |row| row.seq);
+        entries.extend(rows.into_iter().map(AuditEntry::from));
+        let excess = entries.len().saturating_sub(MOST_ENTRIES);
+        entries.drain(..excess);
+        if !full {
+            return Ok(entries.into());
+        }
+    }
 }
 
 /// Where the writing of an export stands.

@@ -14,6 +14,7 @@ use super::input::MemberBody;
 use crate::app::App;
 use crate::auth::extract::Member;
 use crate::error::{ApiError, Result, ValidationBody};
+use crate::messages::say;
 use crate::state::Invalidation;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
@@ -24,7 +25,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 #[utoipa::path(get, path = "/api/plugin-api/preference", tag = "accounts", security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>)))]
 async fn preference(State(app): State<Arc<App>>, member: Member) -> Result<Json<Answer<Value>>> {
-    let user = app.store.find_user(member.user.id).await?.ok_or_else(|| ApiError::not_found("用户不存在"))?;
+    let user =
+        app.store.find_user(member.user.id).await?.ok_or_else(|| ApiError::not_found(say("no_such_user")))?;
     Ok(Answer::data(json!({
         "user_id": user.id.to_string(),
         "name": user.username,
@@ -54,7 +56,6 @@ async fn set_preference(
     let id = member.user.id;
     app.store.set_prefer_shared(id, prefer_shared == 1, app.clock.now()).await?;
     app.state.publish(Invalidation::User(id)).await;
-    let message = ["Cookie优先级已更新为专属优先", "Cookie优先级已更新为共享优先"];
-    let message = message[usize::from(prefer_shared == 1)];
+    let message = say(if prefer_shared == 1 { "shared_first" } else { "own_first" });
     Ok(Answer::changed(message, json!({"user_id": id.to_string(), "prefer_shared": prefer_shared})))
 }

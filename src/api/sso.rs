@@ -19,6 +19,7 @@ use super::auth::{Done, TokenAnswer, signed_in};
 use super::browser::{Browser, error_page, see_other, to_front_end, with_cookie, without_cookie};
 use super::input::{Body, QueryMap, Segment, query_invalid};
 use crate::app::App;
+use crate::audit::{self, Action, Actor, Entry, Facts, Field, Target};
 use crate::auth::extract::Client;
 use crate::auth::sessions;
 use crate::auth::signin::pending::{self, Bringer, Link, Pending};
@@ -119,13 +120,22 @@ enum Outcome {
 }
 
 /// Uses the state up, takes the code to the provider, and finds out whose it is.
-async fn complete(app: &App, way: &Way<'_>, returned: &Returned, bringer: &Bringer) -> Result<Outcome> {
+async fn complete(
+    app: &App,
+    way: &Way<'_>,
+    returned: &Returned,
+    bringer: &Bringer,
+    client: &Client,
+) -> Result<Outcome> {
     let pending = pending::take(app, way, &returned.state, bringer).await?;
     let profile = signin::fetch(app, way, returned, &pending).await?;
     match &pending.link {
         None => Ok(Outcome::SignedIn(people::sign_in(app, way, &profile).await?)),
         Some(link) => {
             people::link(app, way, &profile, link).await?;
+            let entry = Entry::new(Action::IdentityLinked, Actor::Person(link.user), client);
+            let facts = Facts::new().typed(Field::Provider, way.name());
+            audit::record(app, entry.on(Target::person(link.user)).after(facts)).await?;
             Ok(Outcome::Linked)
         }
     }
@@ -139,7 +149,7 @@ async fn answer(
     client: &Client,
     browser: &Browser,
 ) -> Result<Response> {
-    let response = match complete(app, way, returned, &browser.0).await? {
+    let response = match complete(app, way, returned, &browser.0, client).await? {
         Outcome::SignedIn(user) => {
             signed_in(app, sessions::enter(app, user, "provider", None, client).await?, StatusCode::OK)
         }
@@ -149,9 +159,15 @@ async fn answer(
 }
 
 /// Answers a browser: the way to the front end, or a page that says what went wrong.
-async fn answer_browser(app: &App, way: &Way<'_>, query: &QueryMap, browser: &Browser) -> Result<Response> {
+async fn answer_browser(
+    app: &App,
+    way: &Way<'_>,
+    query: &QueryMap,
+    client: &Client,
+    browser: &Browser,
+) -> Result<Response> {
     let outcome = match returned(app, way, query, browser).await {
-        Ok(returned) => complete(app, way, &returned, &browser.0).await,
+        Ok(returned) => complete(app, way, &returned, &browser.0, client).await,
         Err(error) => Err(error),
     };
     match (outcome, &browser.0.cookie) {
@@ -175,7 +191,7 @@ async fn answer_return(
     browser: &Browser,
 ) -> Result<Response> {
     if browser.0.navigates {
-        return answer_browser(app, way, query, browser).await;
+        return answer_browser(app, way, query, client, browser).await;
     }
     let returned = returned(app, way, query, browser).await?;
     answer(app, way, &returned, client, browser).await

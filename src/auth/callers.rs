@@ -15,6 +15,7 @@ use super::tokens::{Claims, TokenError, TokenKind, Tokens};
 use crate::clock::Clock;
 use crate::error::{ApiError, Result};
 use crate::ids::UserId;
+use crate::messages::say;
 use crate::state::{Invalidation, State};
 use crate::store::Store;
 use crate::store::users::User;
@@ -133,13 +134,13 @@ impl Callers {
         if self.0.is_ended(&claims).await? {
             return Err(refuse_token(TokenError::Invalid));
         }
-        let Some(user) = self.0.user(id).await? else { return Err(ApiError::not_found("用户不存在")) };
+        let Some(user) = self.0.user(id).await? else { return Err(ApiError::not_found(say("no_such_user"))) };
         let user = self.0.not_older_than(user, &claims).await?;
         if user.token_generation != claims.generation() {
             return Err(refuse_token(TokenError::Invalid));
         }
         if !user.is_active {
-            return Err(ApiError::forbidden("account_disabled", "账号已被禁用"));
+            return Err(ApiError::forbidden("account_disabled", say("person_disabled")));
         }
         Ok((user, claims))
     }
@@ -162,8 +163,8 @@ impl Callers {
 
 fn refuse_token(error: TokenError) -> ApiError {
     match error {
-        TokenError::Expired => ApiError::unauthorized("token_expired", "令牌已过期"),
-        TokenError::Invalid => ApiError::unauthorized("invalid_token", "令牌无效"),
+        TokenError::Expired => ApiError::unauthorized("token_expired", say("token_expired")),
+        TokenError::Invalid => ApiError::unauthorized("invalid_token", say("token_invalid")),
     }
 }
 

@@ -129,7 +129,7 @@ pub async fn enter_proven(app: &App, user: User, way: &'static str, client: &Cli
 /// Administrators may always: they are who can change the policy.
 fn may_enter(app: &App, user: &User) -> Result<()> {
     if !user.is_active {
-        return Err(ApiError::forbidden("account_disabled", "账号已被禁用"));
+        return Err(ApiError::forbidden("account_disabled", say("person_disabled")));
     }
     if user.role() == Role::Member && !app.config.policy.of(user.trust_level).may_sign_in {
         return Err(ApiError::forbidden("trust_level_too_low", say("trust_level_too_low")));
@@ -194,8 +194,8 @@ async fn record_failure(
 /// The contract tells a person without a password which way to take.
 fn refuse_sign_in(user: Option<&User>) -> ApiError {
     let message = match user {
-        Some(User { password_hash: None, .. }) => "该账号未设置密码,请使用 OAuth 登录",
-        _ => "用户名或密码错误",
+        Some(User { password_hash: None, .. }) => say("no_password_set"),
+        _ => say("wrong_name_or_password"),
     };
     ApiError::new(axum::http::StatusCode::UNAUTHORIZED, "invalid_credentials", message)
 }
@@ -262,16 +262,14 @@ fn session_of(claims: &Claims) -> &str {
 }
 
 fn revoked() -> ApiError {
-    ApiError::unauthorized("invalid_refresh_token", "Refresh Token 无效或已被撤销")
+    ApiError::unauthorized("invalid_refresh_token", say("refresh_token_invalid"))
 }
 
 /// Exchanges a refresh token for a new pair; a token that was used before ends its whole session.
 pub async fn refresh(app: &App, token: &str, client: &Client) -> Result<Pair> {
     let now = app.clock.now();
     let claims = app.tokens.verify(token, TokenKind::Refresh, now).map_err(|error| match error {
-        TokenError::Expired => {
-            ApiError::unauthorized("refresh_token_expired", "Refresh Token 已过期，请重新登录")
-        }
+        TokenError::Expired => ApiError::unauthorized("refresh_token_expired", say("refresh_token_expired")),
         TokenError::Invalid => revoked(),
     })?;
     let user = living_owner(app, &claims).await?;
@@ -301,10 +299,11 @@ async fn living_owner(app: &App, claims: &Claims) -> Result<User> {
         Some(id) => app.store.find_user(id).await?,
         None => None,
     };
-    let user = user
-        .ok_or_else(|| ApiError::new(axum::http::StatusCode::UNAUTHORIZED, "user_not_found", "用户不存在"))?;
+    let user = user.ok_or_else(|| {
+        ApiError::new(axum::http::StatusCode::UNAUTHORIZED, "user_not_found", say("no_such_user"))
+    })?;
     if !user.is_active {
-        return Err(ApiError::forbidden("account_disabled", "账号已被禁用"));
+        return Err(ApiError::forbidden("account_disabled", say("person_disabled")));
     }
     if user.token_generation != claims.generation() {
         return Err(revoked());

@@ -168,6 +168,51 @@ mod tests {
         assert_eq!(shape(&CHINESE), shape(&ENGLISH));
     }
 
+    /// The program's own text, without its tests.
+    fn sources(dir: &std::path::Path, found: &mut Vec<(std::path::PathBuf, String)>) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+                found.push((path, code));
+            }
+        }
+    }
+
+    #[test]
+    fn every_sentence_is_in_the_catalogues() {
+        let mut all = Vec::new();
+        sources(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut all);
+        let mut said = 0;
+        for (path, code) in &all {
+            for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+                let chinese = line.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter));
+                assert!(
+                    !chinese,
+                    "{} has a sentence that belongs into the catalogues: {line}",
+                    path.display()
+                );
+                let spoken = line.replace("Output::say(", "");
+                let keys = spoken.split("say(\"").skip(1).filter_map(|rest| rest.split('"').next());
+                // A choice of two: `say(if … { "one" } else { "other" })`.
+                let choice =
+                    spoken.split("say(if ").skip(1).flat_map(|rest| rest.split('"').skip(1).step_by(2));
+                for key in keys.chain(choice) {
+                    assert!(
+                        CHINESE.contains_key(key),
+                        "{} says {key:?}, which is in no catalogue",
+                        path.display()
+                    );
+                    said += 1;
+                }
+            }
+        }
+        assert!(said > 50, "{said}");
+    }
+
     #[test]
     fn sentences_are_filled() {
         let text = say("invalid_request");

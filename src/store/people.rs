@@ -58,6 +58,7 @@ statements! {
     FORGET_TOKENS = "delete from oauth_tokens where user_id = $1";
     FORGET_FACTOR = "delete from second_factors where user_id = $1";
     FORGET_CODES = "delete from recovery_codes where user_id = $1";
+    FORGET_IDENTITIES = "delete from user_identities where user_id = $1";
     FORGET_PLUGIN_KEY = "delete from plugin_api_keys where user_id = $1";
 }
 
@@ -132,6 +133,7 @@ impl Store {
             FORGET_TOKENS,
             FORGET_FACTOR,
             FORGET_CODES,
+            FORGET_IDENTITIES,
             FORGET_PLUGIN_KEY,
         ] {
             on_tx!(&mut tx, c => sqlx::query(statement).bind(user).execute(c).await.map(drop))?;

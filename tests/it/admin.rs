@@ -16,6 +16,8 @@ both_shapes!(
     who_is_removed_stays_in_the_totals,
     announcements_have_their_time_and_language,
     settings_are_shown_without_secrets,
+    the_policy_says_who_shares_and_uses_the_pool,
+    what_is_done_is_on_record,
     everything_of_mine_is_exported,
 );
 
@@ -212,7 +214,68 @@ async fn everything_of_mine_is_exported(harness: Arc<Harness>) {
         (&export["keys"][0]["name"], &export["accounts"][0]["provider"]),
         (&json!("mine"), &json!("openai"))
     );
+    let done: Vec<_> =
+        export["audit"].as_array().unwrap().iter().map(|entry| entry["action"].clone()).collect();
+    assert!(done.contains(&json!("key.created")) && done.contains(&json!("data.exported")), "{done:?}");
     let text = export.to_string();
     assert!(!text.contains("a-very-secret-credential") && !text.contains(&key) && !text.contains("$2b$"));
+    server.stop().await;
+}
+
+async fn the_policy_says_who_shares_and_uses_the_pool(harness: Arc<Harness>) {
+    let settings = &[("POLICY_SHARE_LEVEL", "2"), ("POLICY_POOL_LEVEL", "3")];
+    let (server, provider) = (harness.server_with(settings).await, Provider::start().await);
+    let admin = with_role(&server, "root", Role::Admin).await;
+    let ada = server.person("ada").await;
+    let bob = server.person("bob").await;
+    let (access, _) = server.sign_in("ada").await;
+    let (bobs, _) = server.sign_in("bob").await;
+    let account = server.account(&access, provider.address, json!({})).await;
+    assert_eq!(server.put_shared(&access, &account, 1).await, 403, "level 1");
+    let set = async |id: millpond::ids::UserId, body: Value| {
+        assert_eq!(patch(&server, &format!("/api/admin/users/{id}"), &admin, body).await.0, 200);
+    };
+    set(ada, json!({"trust_level": 2, "is_silenced": true})).await;
+    assert_eq!(server.put_shared(&access, &account, 1).await, 403, "silenced");
+    let call = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
+    assert_eq!(server.post("/v1/chat/completions", &access, call.clone()).await.0, 403, "silenced");
+    set(ada, json!({"is_silenced": false})).await;
+    assert_eq!(server.put_shared(&access, &account, 1).await, 200);
+    assert_ne!(server.post("/v1/chat/completions", &bobs, call.clone()).await.0, 200, "level 1 has no pool");
+    set(bob, json!({"trust_level": 3})).await;
+    assert_eq!(server.post("/v1/chat/completions", &bobs, call).await.0, 200);
+    server.stop().await;
+}
+
+async fn what_is_done_is_on_record(harness: Arc<Harness>) {
+    let server = harness.server().await;
+    let admin = with_role(&server, "root", Role::Admin).await;
+    let ada = server.person("ada").await;
+    let path = format!("/api/admin/users/{ada}");
+    patch(&server, &path, &admin, json!({"trust_level": 4})).await;
+    server.post(&format!("{path}/reset-link"), &admin, json!({})).await;
+    server.post("/api/admin/invites", &admin, json!({"uses": 2})).await;
+    server.post("/api/admin/announcements", &admin, json!({"text_en": "hello"})).await;
+    server.put(&format!("{path}/limits"), &admin, json!({"requests_per_minute": 9})).await;
+    server.delete(&path, &admin).await;
+    let (_, page) = server.get("/api/admin/audit?limit=500", &admin).await;
+    let entries = page["data"].as_array().unwrap();
+    let of = |action: &str| {
+        entries
+            .iter()
+            .find(|entry| entry["action"] == action)
+            .unwrap_or_else(|| panic!("no {action} in {page}"))
+    };
+    let changed = of("user.changed");
+    assert_eq!((&changed["before"]["trust_level"], &changed["after"]["trust_level"]), (&json!(1), &json!(4)));
+    assert_eq!((&changed["target_id"], &changed["address"]), (&json!(ada.to_string()), &json!("127.0.0.1")));
+    assert!(changed["request_id"].is_string());
+    for action in
+        ["reset_link.made", "invite.created", "announcement.created", "limit.changed", "user.deleted"]
+    {
+        assert_eq!(of(action)["actor_kind"], "user", "{action}");
+    }
+    let (_, filtered) = server.get("/api/admin/audit?action=user.changed", &admin).await;
+    assert_eq!(filtered["data"].as_array().unwrap().len(), 1);
     server.stop().await;
 }

@@ -5,11 +5,13 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on has failed")]
 
+mod access;
 mod admin;
 mod allowances;
 mod attacks;
 mod audit;
 mod auth;
+mod edge;
 mod gateway;
 mod gateway_attempts;
 mod gateway_dialects;

@@ -5,22 +5,13 @@
 """
 
 import json
-import os
-import pathlib
-import signal
-import subprocess
-import sys
-import tempfile
 import time
-import unittest
 
 import openai
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-import harness  # noqa: E402
+import demo
+from demo import RECORD_SECONDS, harness
 
-# A row is written by the ledger after the last byte has left.
-RECORD_SECONDS = 5
 PROMPT = [{"role": "user", "content": "Name three water birds."}]
 
 
@@ -35,29 +26,10 @@ def members(value, name):
             yield from members(item, name)
 
 
-class OpenAiSdk(unittest.TestCase):
-    binary = None
-
+class OpenAiSdk(demo.DemoCase):
     @classmethod
     def setUpClass(cls):
-        cls.home = tempfile.TemporaryDirectory(prefix="millpond-")
-        cls.addClassCleanup(cls.home.cleanup)
-        cls.log = open(pathlib.Path(cls.home.name) / "demo.log", "w+")
-        cls.addClassCleanup(cls.log.close)
-        cls.process = subprocess.Popen(
-            [cls.binary, "demo", "--port", "0", "--json"],
-            cwd=cls.home.name,
-            env=harness.environment(cls.home.name, {}),
-            stdout=subprocess.PIPE,
-            stderr=cls.log,
-            text=True,
-        )
-        cls.addClassCleanup(cls.stop)
-        line = cls.process.stdout.readline()
-        if not line:
-            cls.log.seek(0)
-            raise RuntimeError(f"the demo did not start:\n{cls.log.read()}")
-        cls.demo = json.loads(line)
+        super().setUpClass()
         cls.client = cls.openai_client(cls.demo["api_key"])
         cls.model = cls.demo["models"][0]
 
@@ -66,20 +38,6 @@ class OpenAiSdk(unittest.TestCase):
         client = openai.OpenAI(base_url=f"{cls.demo['base_url']}/v1", api_key=key, max_retries=0, timeout=30)
         cls.addClassCleanup(client.close)
         return client
-
-    @classmethod
-    def stop(cls):
-        cls.process.send_signal(signal.SIGINT)
-        try:
-            status = cls.process.wait(harness.STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            cls.process.kill()
-            cls.process.wait()
-            raise
-        finally:
-            cls.process.stdout.close()
-        if status not in (0, 130):
-            raise RuntimeError(f"the demo ended with {status} on Ctrl-C")
 
     def chat(self, **options):
         return self.client.chat.completions.create(model=self.model, messages=PROMPT, **options)
@@ -174,9 +132,4 @@ class OpenAiSdk(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    OpenAiSdk.binary = str(pathlib.Path(sys.argv.pop(1)).resolve())
-    # A proxy of the machine has no business between the SDK and a server on it.
-    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
-    unittest.main(verbosity=2)
+    demo.main(OpenAiSdk, __doc__)

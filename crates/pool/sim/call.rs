@@ -4,6 +4,7 @@ use millpond_pool::bucket::{Lease, LeaseId};
 use millpond_pool::index::{Providers, Request, Slot, Sources};
 use millpond_pool::units::{Cost, MicroUsd, Moment, Reference, Units};
 
+use super::chance::Chance;
 use super::day::Day;
 use super::faults::Answer;
 use super::holding::GROUPS;
@@ -71,7 +72,11 @@ impl Day {
         };
         // Estimates are upper ones, but some calls turn out longer still.
         let factor = if self.chance.hit(0.03) { 0.7 } else { self.chance.between(1.0, 2.5) };
-        let conversation = self.chance.hit(0.6).then(|| self.chance.bits());
+        let conversation = self.chance.hit(0.6).then(|| {
+            // Somebody works on one thing for half an hour.
+            let topic = self.now.0 / 1_800_000 * 3_000 + (member * 3 + group) as i64;
+            Chance::new(topic.unsigned_abs()).bits()
+        });
         Wish { member, group, cost: cost(tokens), estimate: cost(tokens * factor), conversation }
     }
 
@@ -96,7 +101,7 @@ impl Day {
             else {
                 return match (sources, tried.is_empty()) {
                     (Sources::OwnOnly, true) => Outcome::NoQuota,
-                    (_, true) => self.no_account(&request.model.to_owned(), wish, sources),
+                    (_, true) => self.no_account(wish, sources),
                     (_, false) => Outcome::Upstream,
                 };
             };
@@ -106,11 +111,11 @@ impl Day {
                 continue;
             }
             let Some(&holding) = self.by_id.get(&id) else {
-                self.trouble(format!("{id:?} was chosen but is not there"));
+                self.trouble(&format!("{id:?} was chosen but is not there"));
                 return Outcome::NoAccount;
             };
             if !self.index.begin(slot) {
-                self.trouble(format!("{id:?} was chosen but is full"));
+                self.trouble(&format!("{id:?} was chosen but is full"));
                 return Outcome::NoAccount;
             }
             let answer = self.provider_says(holding);
@@ -135,16 +140,16 @@ impl Day {
         let asked = Lease { id: LeaseId(self.next_lease), amount, expires_at: self.now.plus(LEASE_MILLIS) };
         let (refused, trouble) = self.members[wish.member].purses[wish.group].reserve(asked, self.now);
         if let Some(trouble) = trouble {
-            self.trouble(trouble);
+            self.trouble(&trouble);
         }
         *lease = refused.is_none().then_some(asked);
         refused.is_none()
     }
 
     /// Nothing could be chosen although the caller may: there has to be a cause, and the moment told has to be true.
-    fn no_account(&mut self, model: &str, wish: &Wish, sources: Sources) -> Outcome {
+    fn no_account(&mut self, wish: &Wish, sources: Sources) -> Outcome {
         let request = Request {
-            model,
+            model: GROUPS[wish.group].0,
             caller: self.members[wish.member].id,
             providers: Providers::only(GROUPS[wish.group].1),
             sources,
@@ -161,7 +166,7 @@ impl Day {
         let wrong_moment = why.full == 0
             && why.earliest.is_some_and(|then| self.index.select(&request, &mut rng, then).is_none());
         if !explained || wrong_moment {
-            self.trouble(format!("refused, but {why:?}"));
+            self.trouble(&format!("refused, but {why:?}"));
         }
         Outcome::NoAccount
     }
@@ -196,9 +201,10 @@ impl Day {
         self.index.end(call.slot);
         let units = self.units_of(call);
         let one = &mut self.holdings[call.holding];
-        one.use_up(&call.cost, &mut self.index);
+        one.use_up(&call.cost, &self.index, self.now);
         if one.owner != call.member {
             one.served_to_others += units;
+            self.dealt[one.group] += units;
         }
         let group = one.group;
         self.recorded_units += units;
@@ -206,7 +212,7 @@ impl Day {
             self.members[call.member].purses[group].settle(lease, Units(units), self.now);
             self.charged_units += units;
         } else if self.holdings[call.holding].owner != call.member {
-            self.trouble("a call on another's account that nobody pays".to_owned());
+            self.trouble("a call on another's account that nobody pays");
         }
         let hour = self.hour();
         hour.served += 1;

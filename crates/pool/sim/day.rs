@@ -41,6 +41,8 @@ pub(crate) struct Day {
     pub(super) running: BTreeMap<(Moment, u64), Running>,
     /// Where each group's part of the demand ends.
     pub(super) demand: Vec<f64>,
+    /// What was served to others in this minute, by group.
+    pub(super) dealt: [i64; GROUPS.len()],
     pub(super) next_lease: u64,
     pub(super) next_call: u64,
     pub(super) recorded_units: i64,
@@ -72,6 +74,7 @@ impl Day {
             budget: RetryBudget::new(DAY_BEGINS),
             running: BTreeMap::new(),
             demand,
+            dealt: [0; GROUPS.len()],
             next_lease: 0,
             next_call: 0,
             recorded_units: 0,
@@ -91,6 +94,7 @@ impl Day {
         }
         self.end_calls(moment_of(minute));
         self.now = moment_of(minute);
+        self.deal();
         self.index.wake(self.now);
         self.mishaps(minute);
         self.by_id = self.holdings.iter().enumerate().map(|(number, one)| (one.id.clone(), number)).collect();
@@ -111,12 +115,12 @@ impl Day {
         self.close_hour();
         let counted: i64 = self.holdings.iter().map(|one| one.provider_count).sum();
         if counted != self.recorded_units + self.lost_units {
-            self.trouble(format!("providers counted {counted}, we {}", self.recorded_units));
+            self.trouble(&format!("providers counted {counted}, we {}", self.recorded_units));
         }
         let charged: i64 =
             self.members.iter().flat_map(|member| &member.purses).map(|purse| purse.charged).sum();
         if charged != self.charged_units {
-            self.trouble(format!("{charged} was charged for {}", self.charged_units));
+            self.trouble(&format!("{charged} was charged for {}", self.charged_units));
         }
     }
 
@@ -128,7 +132,7 @@ impl Day {
         &mut self.hours[last]
     }
 
-    pub(super) fn trouble(&mut self, what: String) {
+    pub(super) fn trouble(&mut self, what: &str) {
         if self.troubles.len() < MOST_TROUBLES {
             self.troubles.push(format!("at {} ms: {what}", self.now.since(DAY_BEGINS)));
         }
@@ -141,7 +145,7 @@ impl Day {
                 let own = self.holdings.iter().filter(|one| one.owner == member && one.group == group);
                 let shared = own.filter(|one| one.counts()).map(|one| one.units.0).sum();
                 if let Some(trouble) = self.members[member].purses[group].trouble(shared, self.now) {
-                    self.trouble(format!("member {member}: {trouble}"));
+                    self.trouble(&format!("member {member}: {trouble}"));
                 }
             }
         }
@@ -154,17 +158,28 @@ impl Day {
         }
     }
 
-    /// How evenly sharers were used until now, compared with what they offered, among those who serve the same models.
+    /// Says what each sharer's part of the last minute would have been.
+    fn deal(&mut self) {
+        for (group, dealt) in std::mem::take(&mut self.dealt).into_iter().enumerate() {
+            let there = |one: &Holding| one.group == group && one.counts();
+            let all: i64 = self.holdings.iter().filter(|one| there(one)).map(|one| one.units.0).sum();
+            for one in self.holdings.iter_mut().filter(|one| there(one)) {
+                one.due += dealt as f64 * one.units.0 as f64 / all.max(1) as f64;
+            }
+        }
+    }
+
+    /// How evenly sharers were used until now, compared with what was there of them when there was demand, among those who serve the same models.
     fn jain(&self, group: usize) -> f64 {
         let mut owners: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
         for one in self.holdings.iter().filter(|one| one.group == group) {
             let sums = owners.entry(one.owner).or_default();
             sums.0 += one.served_to_others as f64;
-            sums.1 += one.offered(self.now);
+            sums.1 += one.due;
         }
-        let offered: f64 = owners.values().map(|sums| sums.1).sum::<f64>() / owners.len() as f64;
+        let mean: f64 = owners.values().map(|sums| sums.1).sum::<f64>() / owners.len() as f64;
         // Who was there for a moment only had no chance to be used.
-        jain(owners.values().filter(|sums| sums.1 > offered / 20.0).map(|sums| sums.0 / sums.1))
+        jain(owners.values().filter(|sums| sums.1 > mean / 20.0).map(|sums| sums.0 / sums.1))
     }
 }
 

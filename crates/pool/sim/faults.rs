@@ -80,7 +80,6 @@ impl Day {
             self.holdings[one].revoked = true;
         }
         for one in 0..self.holdings.len() {
-            self.holdings[one].reset_if_due(self.now, &mut self.index);
             if self.holdings[one].repaired_at.is_some_and(|then| then <= self.now) {
                 self.repair(one);
             }
@@ -127,15 +126,14 @@ impl Day {
         let one = &self.holdings[holding];
         if one.counts() {
             let purse = &mut self.members[one.owner].purses[one.group];
-            purse.share(&one.id, one.units, one.remaining(), self.now);
+            purse.share(&one.id, one.units, one.remaining(self.now), self.now);
         }
         self.settle_in(holding);
     }
 
     fn settle_in(&mut self, holding: usize) {
         let one = &mut self.holdings[holding];
-        one.clock(self.now);
-        one.show(&mut self.index);
+        one.show(&mut self.index, self.now);
     }
 
     /// A process dies: its calls were served, but nobody will ever settle them.
@@ -143,7 +141,7 @@ impl Day {
         let lost: Vec<_> = self.running.extract_if(.., |_, call| call.instance == instance).collect();
         for (_, call) in lost {
             self.index.end(call.slot);
-            self.holdings[call.holding].use_up(&call.cost, &mut self.index);
+            self.holdings[call.holding].use_up(&call.cost, &self.index, self.now);
             self.lost_units += self.units_of(&call);
             self.totals.lost += 1;
         }

@@ -1,6 +1,7 @@
 //! An account in the hands of its owner, and the provider behind it, which keeps its own count.
 
 use millpond_pool::account::{Account, AccountId, MemberId, Provider, Share};
+use millpond_pool::allowance::{Used, free_part};
 use millpond_pool::index::{Index, Slot};
 use millpond_pool::pattern::Pattern;
 use millpond_pool::units::{Cost, LimitUnit, Moment, Reference, Units, Window};
@@ -41,13 +42,11 @@ pub(super) struct Holding {
     /// What the provider counted, in units of the pool.
     pub(super) provider_count: i64,
     limit: i64,
-    window: Window,
-    used: i64,
-    reset_at: Moment,
+    used: Used,
     names: u32,
     number: usize,
-    counted_since: Option<Moment>,
-    counted_millis: i64,
+    /// What it would have served to others, had every minute's calls been dealt out by size.
+    pub(super) due: f64,
 }
 
 impl Holding {
@@ -57,8 +56,8 @@ impl Holding {
             [Window::FiveHours, Window::FiveHours, Window::OneDay, Window::SevenDays, Window::ThirtyDays]
                 [chance.below(5)];
         let reference = Reference::default();
-        // A tenth of the reference allowance to two of them.
-        let size = (chance.normal() * 0.7 - 0.7).exp().clamp(0.1, 2.0);
+        // A twentieth of the reference allowance to two of them.
+        let size = (chance.normal() * 0.7 - 1.4).exp().clamp(0.05, 2.0);
         let windows = window.millis() as f64 / reference.window.millis() as f64;
         let limit = (size * windows * reference.limit(unit) as f64) as i64;
         Self {
@@ -76,13 +75,13 @@ impl Holding {
             served_to_others: 0,
             provider_count: 0,
             limit,
-            window,
-            used: 0,
-            reset_at: DAY_BEGINS.plus((chance.part() * window.millis() as f64) as i64),
+            used: Used::nothing(window.millis()).plus(
+                (0.5 * chance.part() * limit as f64) as i64,
+                DAY_BEGINS.plus((-chance.part() * window.millis() as f64) as i64),
+            ),
             names: 0,
             number,
-            counted_since: None,
-            counted_millis: 0,
+            due: 0.0,
         }
     }
 
@@ -92,13 +91,13 @@ impl Holding {
     }
 
     /// What is left of it, in units of the pool.
-    pub(super) fn remaining(&self) -> Units {
-        let left = i128::from((self.limit - self.used).max(0)) * i128::from(self.units.0);
+    pub(super) fn remaining(&self, now: Moment) -> Units {
+        let left = i128::from((self.limit - self.used.at(now).amount).max(0)) * i128::from(self.units.0);
         Units(i64::try_from(left / i128::from(self.limit.max(1))).unwrap_or(0))
     }
 
     /// Tells the index what it is now.
-    pub(super) fn show(&mut self, index: &mut Index) {
+    pub(super) fn show(&mut self, index: &mut Index, now: Moment) {
         if self.way == Way::Deleted {
             index.remove(&self.id);
             self.slot = None;
@@ -111,7 +110,7 @@ impl Holding {
         account.max_concurrency = Some(4 + (self.units.0 / 50_000) as u32);
         account.allowances = vec![Share { models: vec![Pattern::new("*")], capacity: self.units }];
         self.slot = Some(index.put(account));
-        self.show_free(index);
+        self.show_free(index, now);
     }
 
     /// Deleted and added again, it has another name, but its provider knows it still.
@@ -121,48 +120,19 @@ impl Holding {
     }
 
     /// The provider has served a call.
-    pub(super) fn use_up(&mut self, cost: &Cost, index: &mut Index) {
-        self.used += cost.counted_in(self.unit).unwrap_or(0);
-        self.provider_count += Reference::default().cost(cost, self.unit).0;
-        self.show_free(index);
-    }
-
-    /// Begins a new window if it is time.
-    pub(super) fn reset_if_due(&mut self, now: Moment, index: &mut Index) {
-        if now < self.reset_at {
-            return;
+    pub(super) fn use_up(&mut self, cost: &Cost, index: &Index, now: Moment) {
+        let worth = Reference::default().cost(cost, self.unit);
+        self.used = self.used.plus(cost.counted_in(self.unit).unwrap_or(0), now);
+        self.provider_count += worth.0;
+        if let Some(slot) = self.slot {
+            index.used(slot, worth, now);
         }
-        self.reset_at = self.reset_at.plus(self.window.millis());
-        self.used = 0;
-        self.show_free(index);
+        self.show_free(index, now);
     }
 
-    // An account that is used up rests until its reset; the fraction stays above zero, so that the end of the rest
-    // alone makes it usable again.
-    fn show_free(&self, index: &mut Index) {
+    fn show_free(&self, index: &Index, now: Moment) {
         let Some(slot) = self.slot else { return };
-        let free = i128::from((self.limit - self.used).max(0)) * 1_000_000 / i128::from(self.limit.max(1));
-        index.set_free(slot, 0, u32::try_from(free).unwrap_or(0).max(1));
-        if free < 5_000 {
-            index.block(slot, "*", self.reset_at);
-        }
-    }
-
-    /// Keeps account of how long it served everybody.
-    pub(super) fn clock(&mut self, now: Moment) {
-        match (self.counts(), self.counted_since) {
-            (true, None) => self.counted_since = Some(now),
-            (false, Some(since)) => {
-                self.counted_millis += now.since(since);
-                self.counted_since = None;
-            }
-            _ => {}
-        }
-    }
-
-    /// Units times milliseconds that it was there for others.
-    pub(super) fn offered(&self, now: Moment) -> f64 {
-        let millis = self.counted_millis + self.counted_since.map_or(0, |since| now.since(since));
-        self.units.0 as f64 * millis as f64
+        let free = free_part(self.limit, self.used.at(now).amount);
+        index.set_free(slot, Some(0), free, self.used.reset(now));
     }
 }

@@ -9,6 +9,8 @@
 //! which keeps the others as they are. `read` and `available` change nothing: the numbers expected of them are those of
 //! the bucket moved to their moment, while the stored ones stay.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::path::PathBuf;
 
 use millpond_pool::bucket::{Bucket, Lease, LeaseId, Settled};

@@ -62,7 +62,7 @@ impl Deed<'_> {
         })
         .await?;
         self.record(Action::AccountChanged, Facts::new().with(Field::Enabled, on)).await?;
-        let message = say(if on { "account_enabled" } else { "account_disabled" });
+        let message = say(if on { "account_enabled_now" } else { "account_disabled_now" });
         Ok(Answer::changed(message, json!({"cookie_id": self.id, "status": status})))
     }
 
@@ -93,7 +93,7 @@ impl Deed<'_> {
         .await?;
         let action = if shared { Action::AccountShared } else { Action::AccountUnshared };
         self.record(action, Facts::new()).await?;
-        let message = say(if shared { "account_shared" } else { "account_unshared" });
+        let message = say(if shared { "account_shared" } else { "account_dedicated" });
         Ok(Answer::changed(message, json!({"cookie_id": self.id, "is_shared": i32::from(shared)})))
     }
 
@@ -123,6 +123,8 @@ impl Deed<'_> {
     }
 
     pub(super) async fn rotate(&self, mut body: Object) -> Done {
+        // Somebody else's is not there, whatever is wrong with the body.
+        self.find().await?;
         let secret = members::credentials(&mut body);
         body.finish()?;
         let secret = secret.ok_or_else(|| ApiError::internal("a credential was read without a problem"))?;

@@ -240,9 +240,10 @@ pub(super) fn shared(body: &mut Object) -> Result<bool> {
     }
 }
 
-/// Whether the account may stand in the shared pool: its owner may share, and it points where shared accounts may.
+/// Whether the account may stand in the shared pool: its owner may share (is not silenced, and of
+/// the level that the policy asks for), and it points where shared accounts may.
 pub(super) fn check_shareable(app: &App, owner: &User, row: &AccountRow) -> Result<()> {
-    if !app.config.policy.of(owner.trust_level).may_share {
+    if owner.is_silenced || !app.config.policy.of(owner.trust_level).may_share {
         return Err(ApiError::forbidden("may_not_share", say("may_not_share")));
     }
     let url = providers::base_url(&row.provider, row.base_url.as_deref());

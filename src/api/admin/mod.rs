@@ -1,6 +1,7 @@
 //! `/api/admin`: what administrators change and auditors read.
 
 mod announcements;
+pub(crate) mod audit;
 mod settings;
 mod users;
 
@@ -11,5 +12,9 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::App;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().merge(users::routes()).merge(settings::routes()).merge(announcements::routes())
+    OpenApiRouter::new()
+        .merge(users::routes())
+        .merge(settings::routes())
+        .merge(announcements::routes())
+        .merge(audit::routes())
 }

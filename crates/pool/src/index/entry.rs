@@ -2,15 +2,22 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
+use super::recent::Recent;
 use crate::account::Account;
 use crate::pattern::glob_matches;
-use crate::units::Moment;
+use crate::units::{Moment, Units};
 
 /// A whole: fractions of an allowance are counted in millionths.
 pub(super) const WHOLE: u32 = 1_000_000;
 
 /// Calls that an account without a limit is thought to carry with ease, when running calls are weighed.
-const EASY_CALLS: u64 = 16;
+const EASY_CALLS: u32 = 16;
+
+/// An allowance of which more than this is free is as good as a whole one.
+const SCARCE: u32 = WHOLE / 4;
+
+/// Use below this part of an account's size is not told apart.
+const HARDLY_ANY: f64 = 0.005;
 
 /// An account with its running state.
 pub(super) struct Entry {
@@ -23,6 +30,7 @@ pub(super) struct Entry {
     pub(super) blocks: Vec<Block>,
     pub(super) probing: bool,
     running: AtomicU32,
+    recent: Recent,
     /// One an allowance, and the last for models that no allowance names.
     free: Box<[Free]>,
 }
@@ -89,6 +97,7 @@ impl Entry {
             blocks: Vec::new(),
             probing: false,
             running: AtomicU32::new(0),
+            recent: Recent::nothing(),
             free,
         }
     }
@@ -142,11 +151,16 @@ impl Entry {
         self.blocks.iter().any(|block| glob_matches(&block.models, upstream))
     }
 
-    /// Whether a call to an upstream model may begin now.
-    pub(super) fn is_usable(&self, upstream: &str, now: Moment) -> bool {
+    /// Whether any call may begin now. It looks no further than the entry itself, so it is asked first.
+    pub(super) fn is_awake(&self, now: Moment) -> bool {
         self.account.enabled
             && self.pause.is_none_or(|pause| pause.until <= now)
             && self.running() < self.limit()
+    }
+
+    /// Whether a call to an upstream model may begin now.
+    pub(super) fn is_usable(&self, upstream: &str, now: Moment) -> bool {
+        self.is_awake(now)
             && !self.blocks.iter().any(|block| now < block.until && glob_matches(&block.models, upstream))
             && self.free_for(upstream, now) > 0
     }
@@ -177,10 +191,22 @@ impl Entry {
         }
     }
 
-    /// How good a choice it is compared with another: the free fraction, less the more calls are running.
-    pub(super) fn merit(&self, upstream: &str, now: Moment) -> u64 {
-        let room = self.account.max_concurrency.map_or(EASY_CALLS, u64::from).max(1);
-        u64::from(self.free_for(upstream, now)) * room / (room + u64::from(self.running()))
+    /// A call has cost this much.
+    pub(super) fn used(&self, cost: Units, now: Moment) {
+        self.recent.add(cost, now);
+    }
+
+    /// How good a choice it is compared with another: better the less it did lately for its size, worse when little is
+    /// left of its allowance, and the more calls are running.
+    pub(super) fn merit(&self, upstream: &str, now: Moment) -> f64 {
+        let room = f64::from(self.account.max_concurrency.unwrap_or(EASY_CALLS).max(1));
+        self.ease(upstream, now) * room / (room + f64::from(self.running()))
+    }
+
+    /// The merit without what is running, which changes from call to call.
+    pub(super) fn ease(&self, upstream: &str, now: Moment) -> f64 {
+        let left = f64::from(self.free_for(upstream, now).min(SCARCE)) / f64::from(SCARCE);
+        left / (HARDLY_ANY + self.recent.at(now) / (f64::from(self.pull) * 1_000.0))
     }
 }
 

@@ -7,6 +7,7 @@
 //! Pauses end by the clock: call [`Index::wake`] about every 100 ms. A late `wake` costs time, never an answer.
 
 mod entry;
+mod recent;
 mod select;
 mod tier;
 
@@ -17,7 +18,7 @@ pub use self::select::{Choice, Providers, Request, Sources, Why};
 use self::entry::{Block, Entry, Pause, Place};
 use self::tier::Tier;
 use crate::account::{Account, AccountId, MemberId, Provider};
-use crate::units::Moment;
+use crate::units::{Moment, Units};
 
 /// An account's number in the index, valid until the account is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -139,6 +140,14 @@ impl Index {
     pub fn set_free(&self, slot: Slot, allowance: Option<usize>, millionths: u32, reset: Option<Moment>) {
         if let Some(entry) = self.entry(slot) {
             entry.set_free(allowance, millionths, reset.unwrap_or(Moment(i64::MAX)));
+        }
+    }
+
+    /// Says what a call has cost its account, so that those who did less lately come first. Without it accounts are
+    /// used evenly by calls only.
+    pub fn used(&self, slot: Slot, cost: Units, now: Moment) {
+        if let Some(entry) = self.entry(slot) {
+            entry.used(cost, now);
         }
     }
 

@@ -1,10 +1,10 @@
 //! Choosing an account. Sources come first (own or shared), then priorities, highest first, and inside a priority:
 //!
 //! 1. A conversation goes where its hash points: of the next few usable accounts on a ring of hashes the best by
-//!    weighted rendezvous. Other accounts that come and go disturb few conversations; one that empties loses its
-//!    conversations in eighths, so sticking never defeats fairness.
-//! 2. Else two accounts are drawn, by weight and size, and the one with more of its allowance free and fewer running
-//!    calls is taken. Closed accounts are drawn in vain, so after a few attempts
+//!    weighted rendezvous. Other accounts that come and go disturb few conversations; one that did much lately loses
+//!    some in steps, so sticking never defeats fairness.
+//! 2. Else two accounts are drawn, by weight and size, and the one that did less lately for its size, has enough of its
+//!    allowance free and fewer running calls is taken. Closed accounts are drawn in vain, so after a few attempts
 //! 3. the bits of open accounts are scanned, which finds a usable one if there is any. Pauses whose end nobody has
 //!    reported yet are looked at last.
 
@@ -17,9 +17,9 @@ use crate::units::Moment;
 /// Draws made for the two candidates, before the bits are scanned.
 const DRAWS: usize = 16;
 /// Usable accounts on the ring among which a conversation chooses.
-const RING_CANDIDATES: usize = 8;
+const RING_CANDIDATES: usize = 6;
 /// Accounts on the ring that are looked at for them.
-const RING_STEPS: usize = 24;
+const RING_STEPS: usize = 18;
 
 /// Which protocols the caller can make use of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,13 +200,14 @@ impl<'a> Search<'a, '_> {
         best.map(|(_, number, entry)| self.choice(number, entry))
     }
 
-    /// Weighted rendezvous: the account with the least `-ln(hash) / weight` has the conversation.
+    /// Weighted rendezvous: the account with the least `-ln(hash) / weight` has the conversation. The weight moves in
+    /// steps, so that seldom a conversation does.
     fn distance(&self, entry: &Entry, conversation: u64) -> f64 {
-        let free = u64::from(entry.free_for(self.upstream(entry), self.now));
-        let eighths = 1 + free / 125_001;
+        let ease = entry.ease(self.upstream(entry), self.now).max(f64::MIN_POSITIVE);
+        let step = (2.0 * ease.log2()).floor();
         let hash = mix(entry.hash ^ conversation.rotate_left(32));
         let uniform = ((hash >> 11) + 1) as f64 / (1_u64 << 53) as f64;
-        -uniform.ln() / (u64::from(entry.pull) * eighths * eighths) as f64
+        -uniform.ln() / (f64::from(entry.pull) * step.exp2())
     }
 
     fn draw_two(&self, group: &[(i32, &'a Tier)], rng: &mut impl FnMut() -> u64) -> Option<Choice<'a>> {
@@ -269,7 +270,8 @@ impl<'a> Search<'a, '_> {
 
     fn usable(&self, number: u32) -> Option<&'a Entry> {
         let entry = self.entry(number)?;
-        let wanted = (self.own || !self.is_own(entry))
+        let wanted = entry.is_awake(self.now)
+            && (self.own || !self.is_own(entry))
             && !self.is_tried(number)
             && entry.account.serves(self.request.model)
             && entry.is_usable(self.upstream(entry), self.now);
@@ -312,7 +314,7 @@ impl<'a> Search<'a, '_> {
         self.request.tried.iter().any(|slot| slot.number == number)
     }
 
-    fn merit(&self, entry: &Entry) -> u64 {
+    fn merit(&self, entry: &Entry) -> f64 {
         entry.merit(self.upstream(entry), self.now)
     }
 
