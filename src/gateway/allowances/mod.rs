@@ -49,6 +49,14 @@ pub struct AllowanceView {
     pub last_fetched_at: Timestamp,
 }
 
+/// What is left of one model.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Left {
+    pub(super) millionths: u32,
+    pub(super) reset_time: Option<Timestamp>,
+    pub(super) at: Timestamp,
+}
+
 /// What a provider reported for one model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Report {
@@ -328,6 +336,25 @@ impl Allowances {
             }
         }
         Ok(views)
+    }
+
+    /// What is left for one upstream model, as declared or as reported. Running calls are not counted.
+    pub(super) fn left(&self, id: &AccountId, upstream_model: &str) -> Left {
+        let (at, now) = (self.clock.now(), self.now());
+        let whole = Left { millionths: WHOLE, reset_time: None, at };
+        let Some(gauge) = self.known(id) else { return whole };
+        let gauge = lock(&gauge);
+        let moment = |reset: Option<Moment>| reset.map(|reset| Timestamp::from_millis(reset.0));
+        if let Some(counter) = gauge.covering(upstream_model).map(|place| &gauge.counters[place]) {
+            let used = counter.used.at(now);
+            let millionths = free_part(counter.allowance.limit, used.amount);
+            return Left { millionths, reset_time: moment(used.reset(now)), at };
+        }
+        let Some(report) = gauge.reports.get(upstream_model) else { return whole };
+        match scarcest(&report.limits, now) {
+            Some((millionths, reset)) => Left { millionths, reset_time: moment(Some(reset)), at: report.at },
+            None => Left { at: report.at, ..whole },
+        }
     }
 
     /// What the account served to others than its owner in about the last reference window.
