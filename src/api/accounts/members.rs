@@ -222,9 +222,7 @@ pub(super) fn credentials(body: &mut Object) -> Option<SecretString> {
         body.reject(name, msg);
     } else if count > MOST_CREDENTIALS {
         body.reject(name, "Value error, at most 100 credentials");
-    } else if count == 0 && !text.expose_secret().is_empty() {
-        body.reject(name, "Value error, there is no credential");
-    } else if count == 0 && name == "credentials" {
+    } else if count == 0 && (!text.expose_secret().is_empty() || name == "credentials") {
         body.reject(name, "Value error, there is no credential");
     }
     Some(text)

@@ -75,7 +75,8 @@ impl Account {
     pub(in crate::api) fn of(app: &App, row: AccountRow) -> Self {
         let open = |secret: Option<&str>| secret.and_then(|secret| app.vault.decrypt(secret).ok());
         let headers = open(row.headers.as_deref());
-        let headers: BTreeMap<String, String> = stored(headers.as_ref().map(|text| text.expose_secret()));
+        let headers: BTreeMap<String, String> =
+            stored(headers.as_ref().map(secrecy::ExposeSecret::expose_secret));
         let proxy = open(row.proxy.as_deref());
         Self {
             cookie_id: row.id,
