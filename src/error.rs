@@ -65,6 +65,8 @@ pub struct ApiError {
     details: Box<[FieldError]>,
     retry_after: Option<Duration>,
     challenge: bool,
+    /// The sentence stands one level deeper under `/api`.
+    nested: bool,
     cause: Option<Cause>,
 }
 
@@ -79,6 +81,7 @@ impl ApiError {
             details: Box::default(),
             retry_after: None,
             challenge: false,
+            nested: false,
             cause: None,
         }
     }
@@ -139,6 +142,17 @@ impl ApiError {
         self
     }
 
+    /// Writes `{"detail": {"error": …}}` under `/api`: what the original passed on from its Plug-in API.
+    pub fn nested(mut self) -> Self {
+        self.nested = true;
+        self
+    }
+
+    /// What is wrong where, if that is what it is about.
+    pub fn details(&self) -> &[FieldError] {
+        &self.details
+    }
+
     /// Names the request member that is wrong, where the dialect can say it.
     pub fn param(mut self, param: impl Into<String>) -> Self {
         self.param = Some(param.into().into_boxed_str());
@@ -187,6 +201,7 @@ impl ApiError {
             StatusCode::INTERNAL_SERVER_ERROR => {
                 json!({"error_code": self.code, "message": self.message, "detail": self.message})
             }
+            _ if self.nested => json!({"detail": {"error": self.message}}),
             _ => json!({"detail": self.message}),
         };
         body.to_string().into_bytes()

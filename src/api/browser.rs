@@ -113,7 +113,7 @@ pub(super) fn error_page(app: &App, error: &ApiError) -> Response {
     (error.status(), headers, html).into_response()
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -20,7 +20,7 @@ use crate::clock::Timestamp;
 use crate::error::{ApiError, FieldError, Result};
 
 /// The members of a JSON body, read one by one; every problem is collected.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Object {
     members: Map<String, Value>,
     problems: Vec<FieldError>,
@@ -144,6 +144,12 @@ fn object(value: Option<Value>) -> Result<Object> {
     }
 }
 
+impl From<Map<String, Value>> for Object {
+    fn from(members: Map<String, Value>) -> Self {
+        Self { members, problems: Vec::new() }
+    }
+}
+
 impl Object {
     fn problem(&mut self, name: &str, kind: &'static str, msg: impl Into<String>) {
         self.problems.push(FieldError { kind, loc: vec![json!("body"), json!(name)], msg: msg.into() });
@@ -152,6 +158,11 @@ impl Object {
     /// Whether a member is there and not null.
     pub fn has(&self, name: &str) -> bool {
         self.members.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// Whether a member is there, null or not.
+    pub fn names(&self, name: &str) -> bool {
+        self.members.contains_key(name)
     }
 
     /// A member that must be there.
@@ -329,6 +340,21 @@ impl FromRequestParts<Arc<App>> for Segment {
         let segment = Path::<String>::from_request_parts(parts, app).await.ok().map(|Path(text)| text);
         let text = segment.filter(|text| !text.contains('\0'));
         text.map(Self).ok_or_else(|| ApiError::not_found("Not Found"))
+    }
+}
+
+/// Several segments of the path, decoded.
+#[derive(Debug)]
+pub struct Segments<const N: usize>(pub [String; N]);
+
+impl<const N: usize> FromRequestParts<Arc<App>> for Segments<N> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let read = Path::<Vec<String>>::from_request_parts(parts, app).await.ok().map(|Path(list)| list);
+        let sound = read.filter(|list| list.iter().all(|text| !text.contains('\0')));
+        let segments = sound.and_then(|list| <[String; N]>::try_from(list).ok());
+        segments.map(Self).ok_or_else(|| ApiError::not_found("Not Found"))
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod account_health;
 pub mod accounts;
 pub mod admin;
+mod answer;
 pub mod auth;
 mod browser;
 pub mod health;
@@ -14,12 +15,14 @@ pub mod invites;
 pub mod keys;
 pub mod limits;
 pub mod own_data;
+pub mod plugin;
 pub mod preference;
 pub mod registration;
 pub mod second_factor;
 pub mod sessions;
 pub mod sso;
 pub mod usage;
+pub mod usage_of_pool;
 
 use std::sync::Arc;
 
@@ -44,6 +47,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(account_health::routes())
         .merge(limits::routes())
         .merge(preference::routes())
+        .merge(plugin::routes())
         .merge(usage::routes())
+        .merge(usage_of_pool::routes())
         .merge(health::routes())
 }

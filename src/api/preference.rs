@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::accounts::Answer;
+use super::answer::Answer;
 use super::input::MemberBody;
 use crate::app::App;
 use crate::auth::extract::Member;

@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::auth::keys::{self, KeyHash};
 use crate::clock::Clock;
 use crate::config::{Config, Variables, local_url};
-use crate::ids::{AccountId, UserId};
+use crate::ids::UserId;
 use crate::state::Invalidation;
 use crate::store::accounts::AccountRow;
 use crate::store::api_keys::NewApiKey;
@@ -162,27 +162,7 @@ async fn person(app: &App, name: &str, role: Role) -> Result<(UserId, SecretStri
 }
 
 fn account(app: &App, owner: UserId) -> AccountRow {
-    let now = app.clock.now();
-    AccountRow {
-        id: AccountId::generate(),
-        user_id: owner,
-        name: String::new(),
-        provider: String::new(),
-        base_url: None,
-        credential: app.vault.encrypt("simulated"),
-        proxy: None,
-        is_shared: false,
-        is_enabled: true,
-        models: None,
-        aliases: None,
-        allowances: None,
-        priority: 0,
-        weight: 1,
-        max_concurrency: None,
-        created_at: now,
-        updated_at: now,
-        last_used_at: None,
-    }
+    AccountRow::new(owner, "", app.vault.encrypt("simulated"), app.clock.now())
 }
 
 fn announce(options: &Options, address: SocketAddr, cast: &Cast) {

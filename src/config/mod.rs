@@ -4,6 +4,7 @@
 //! reported with the variable's name and never with the value of a secret; all problems are reported together.
 
 mod calls;
+mod openrouter;
 mod parse;
 mod people;
 mod policy;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use calls::CallsConfig;
+pub use openrouter::OpenRouterConfig;
 pub use parse::{Network, Variables};
 pub use people::{PeopleConfig, Registration};
 pub use policy::{ContributionPolicy, LevelPolicy, Limits, Policy};
@@ -127,6 +129,7 @@ pub struct Config {
     /// Sign-in at OpenID Connect providers, and what all external sign-in has in common.
     pub sign_in: SignInConfig,
     pub plugin: PluginConfig,
+    pub openrouter: OpenRouterConfig,
     /// What providers' errors mean.
     pub error_rules: millpond_pool::rules::Rules,
     pub policy: Policy,
@@ -162,6 +165,7 @@ impl Config {
         let github = reader.github();
         let sign_in = reader.sign_in(app_env);
         let plugin = reader.plugin();
+        let openrouter = reader.openrouter();
         let error_rules = rules::read(reader);
         let policy = reader.policy();
         let people = reader.people();
@@ -194,6 +198,7 @@ impl Config {
             github,
             sign_in: sign_in?,
             plugin: plugin?,
+            openrouter: openrouter?,
             error_rules: error_rules?,
             policy: policy?,
             people: people?,

@@ -3,11 +3,11 @@
 //! A row that can't be used (unreadable, other provider, asking for a proxy that this version does not speak) is left out
 //! with a line in the log; it must never be called in another way than its owner asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use axum::http::Uri;
 use axum::http::uri::InvalidUri;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use millpond_pool::account::{Account, AccountId as PoolId, MemberId, Provider, Share};
 use millpond_pool::group::Group;
 use millpond_pool::pattern::{Pattern, glob_matches};
@@ -38,6 +38,8 @@ pub(super) enum Unusable {
     Uri(#[from] InvalidUri),
     #[error("a list is not readable: {0}")]
     Json(#[from] serde_json::Error),
+    #[error("a header to add can't be sent")]
+    Header,
     #[error("this version has no accounts of provider {0:?}")]
     Provider(String),
     #[error(transparent)]
@@ -57,6 +59,8 @@ pub(super) struct Allowance {
 pub(super) struct Serving {
     pub(super) id: AccountId,
     pub(super) owner: UserId,
+    /// Whether its owner lets it be used at all.
+    pub(super) enabled: bool,
     /// Whether others may use it: its owner shares it, and it points where shared accounts may.
     pub(super) shared: bool,
     pub(super) provider: Provider,
@@ -65,6 +69,8 @@ pub(super) struct Serving {
     /// The address of most calls, ready to use.
     usual_url: Uri,
     pub(super) models_url: Uri,
+    /// What tells whether a credential is good: OpenRouter shows its models to anybody.
+    pub(super) check_url: Uri,
     pub(super) credentials: Credentials,
     /// Where to go through, by the text that it was read from.
     pub(super) proxy: Option<(String, Arc<Proxy>)>,
@@ -73,6 +79,12 @@ pub(super) struct Serving {
     pub(super) aliases: BTreeMap<String, String>,
     pub(super) created_at: Timestamp,
     pub(super) updated_at: Timestamp,
+    /// What is added to every call.
+    pub(super) headers: HeaderMap,
+    /// How much of an answer is read on when its client has gone; zero cancels the call.
+    pub(super) drain_bytes: u64,
+    /// Public names that its owner switched off.
+    disabled: BTreeSet<String>,
     allowances: Vec<Allowance>,
     priority: i32,
     weight: i32,
@@ -107,9 +119,20 @@ impl Loader {
             provider,
             usual_url: format!("{prefix}{usual}").parse()?,
             models_url: format!("{prefix}{models}").parse()?,
+            check_url: if row.oauth_source.as_deref() == Some("openrouter")
+                || base.host_str() == Some("openrouter.ai")
+            {
+                format!("{prefix}/key").parse()?
+            } else {
+                format!("{prefix}{models}").parse()?
+            },
             prefix: prefix.to_owned(),
             credentials,
             proxy: self.proxy(row.proxy.as_deref())?,
+            headers: self.headers(row.headers.as_deref())?,
+            drain_bytes: row.drain_bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
+            disabled: read(row.disabled_models.as_deref())?,
+            enabled: row.is_enabled,
             models: read(row.models.as_deref())?,
             aliases: read(row.aliases.as_deref())?,
             allowances: read(row.allowances.as_deref())?,
@@ -130,6 +153,22 @@ impl Loader {
         let text = self.vault.decrypt(encrypted)?.expose_secret().to_owned();
         let proxy = Arc::new(Proxy::parse(&text)?);
         Ok(Some((text, proxy)))
+    }
+}
+
+impl Loader {
+    fn headers(&self, encrypted: Option<&str>) -> Result<HeaderMap, Unusable> {
+        let mut headers = HeaderMap::new();
+        let Some(encrypted) = encrypted else { return Ok(headers) };
+        let text = self.vault.decrypt(encrypted)?;
+        let named: BTreeMap<String, String> = serde_json::from_str(text.expose_secret())?;
+        for (name, value) in named {
+            let name: HeaderName = name.parse().map_err(|_| Unusable::Header)?;
+            let mut value = HeaderValue::from_str(&value).map_err(|_| Unusable::Header)?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+        Ok(headers)
     }
 }
 
@@ -215,10 +254,26 @@ impl Serving {
             aliases: self.aliases.clone(),
             priority: self.priority,
             weight: u32::try_from(self.weight).unwrap_or(1).clamp(1, 1000),
+            enabled: self.enabled,
             max_concurrency: self.max_concurrency.and_then(|limit| u32::try_from(limit).ok()),
             allowances: self.allowances.iter().map(share).collect(),
             ..Account::new(self.pool_id(), member(self.owner), self.provider)
         }
+    }
+
+    /// Whether its owner switched a model off, by its public name.
+    pub(super) fn is_disabled(&self, model: &str) -> bool {
+        self.disabled.contains(model)
+    }
+
+    /// The models that its owner switched off, by the names that they have upstream.
+    pub(super) fn disabled_models(&self) -> impl Iterator<Item = &str> {
+        self.disabled.iter().map(|model| self.upstream(model))
+    }
+
+    /// The name that a public model has upstream.
+    pub(super) fn upstream<'a>(&'a self, model: &'a str) -> &'a str {
+        self.aliases.get(model).map_or(model, String::as_str)
     }
 
     /// What its owner declares that it gives.
@@ -240,20 +295,19 @@ impl Serving {
     /// What the account is worth to its owner in one group of models. Without an allowance it counts
     /// for what the policy says.
     pub(super) fn worth(&self, group: Group, policy: &Policy) -> Units {
-        let listed = self.models.iter().flatten().map(String::as_str);
-        let mut names = listed.chain(self.aliases.keys().map(String::as_str));
+        let listed = self.models.iter().flatten().chain(self.aliases.keys());
+        let mut names = listed.filter(|name| !self.is_disabled(name));
         if self.models.is_some() && !names.any(|name| group.may_mean(name)) {
             return Units::ZERO;
         }
-        let mut meant = self
-            .allowances
-            .iter()
-            .filter(|allowance| allowance.models.iter().any(|pattern| group.may_mean(pattern.as_str())))
-            .peekable();
-        if meant.peek().is_none() {
+        let off: Vec<&str> = self.disabled_models().collect();
+        let means = |pattern: &Pattern| group.may_mean(pattern.as_str());
+        let gives = |pattern: &Pattern| means(pattern) && !off.contains(&pattern.as_str());
+        if !self.allowances.iter().any(|allowance| allowance.models.iter().any(means)) {
             return policy.default_allowance;
         }
-        meant.fold(Units::ZERO, |sum, allowance| sum.plus(allowance.capacity(&policy.reference)))
+        let given = self.allowances.iter().filter(|allowance| allowance.models.iter().any(gives));
+        given.fold(Units::ZERO, |sum, allowance| sum.plus(allowance.capacity(&policy.reference)))
     }
 }
 

@@ -68,13 +68,23 @@ pub(super) async fn complete_chat(
     Extension(RequestId(id)): Extension<RequestId>,
     request: Request,
 ) -> Result<Response<Body>> {
+    complete_chat_by_plugin(&app, caller, id, request).await
+}
+
+/// The same for the routes of the Plug-in API, once they know the caller and have read the body.
+pub async fn complete_chat_by_plugin(
+    app: &App,
+    caller: Caller,
+    request_id: Arc<str>,
+    request: Request,
+) -> Result<Response<Body>> {
     let outside = |_: &HeaderMap| Outside {
         endpoint: Endpoint::ChatCompletions,
         model: None,
         headers: HeaderMap::new(),
         query: None,
     };
-    serve(&app, caller, id, request, outside).await
+    serve(app, caller, request_id, request, outside).await
 }
 
 /// Calls a model in Anthropic's dialect.
@@ -138,7 +148,19 @@ pub(super) async fn generate_content(
     Extension(RequestId(id)): Extension<RequestId>,
     request: Request,
 ) -> Result<Response<Body>> {
-    let (model, action) = target.rsplit_once(':').unwrap_or((&target, ""));
+    generate_by_plugin(&app, caller, &target, &query, id, request).await
+}
+
+/// The same for the routes of the Plug-in API, once they know the caller.
+pub async fn generate_by_plugin(
+    app: &App,
+    caller: Caller,
+    target: &str,
+    query: &QueryMap,
+    request_id: Arc<str>,
+    request: Request,
+) -> Result<Response<Body>> {
+    let (model, action) = target.rsplit_once(':').unwrap_or((target, ""));
     let endpoint = Endpoint::of_gemini_action(action).filter(|_| !model.is_empty());
     let endpoint = endpoint.ok_or_else(|| ApiError::not_found("There is no such method for models here."))?;
     if model.len() > 256 || model.chars().any(char::is_control) {
@@ -147,7 +169,7 @@ pub(super) async fn generate_content(
     let query = (query.get("alt") == Some("sse")).then_some("alt=sse");
     let outside =
         |_: &HeaderMap| Outside { endpoint, model: Some(model.to_owned()), headers: HeaderMap::new(), query };
-    serve(&app, caller, id, request, outside).await
+    serve(app, caller, request_id, request, outside).await
 }
 
 /// The way of every call.
@@ -196,7 +218,7 @@ async fn serve(
                 drop_usage_chunk: asked.head.lacks_usage(),
                 array: asked.endpoint == Endpoint::StreamGenerateContent && asked.query.is_none(),
             };
-            relay::deliver(answer, settlement, shape, patience).await
+            relay::deliver(answer, settlement, shape, patience, &app.tasks).await
         }
         Err(Refusal { error, outcome }) => {
             let end = End { outcome, status: error.status().as_u16(), error_code: Some(error.code()) };

@@ -7,7 +7,9 @@
 //! | which account? | `pool`, `queue`, `accounts`, `credentials` | a lease, which ends itself when dropped |
 //! | send | `attempts`, `upstream`, `dial`, `proxy`, `guard` | the provider's answer, or a failure that is tried once more elsewhere |
 //! | stream back | `relay` | bytes as they came, the last of them after the row is on record |
-//! | settle | `settlement`, `ledger`, `spool` | the usage row |
+//! | settle | `settlement`, `drain`, `ledger`, `spool` | the usage row |
+//!
+//! `view` and `check` are what people see of accounts and how they try one out.
 //!
 //! No SQL on the way of a call, and of Redis only what must be exact over all instances: limits where there are some, and
 //! one step for a call on somebody else's account. Accounts and callers are in memory.
@@ -17,9 +19,11 @@ mod admission;
 pub mod allowances;
 mod attempts;
 mod call;
+mod check;
 mod collector;
 mod credentials;
 mod dial;
+mod drain;
 mod guard;
 pub mod health;
 mod ledger;
@@ -33,6 +37,7 @@ mod relay;
 mod settlement;
 mod spool;
 mod upstream;
+mod view;
 
 use std::sync::Arc;
 
@@ -52,16 +57,21 @@ use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
 use allowances::{AllowanceView, Allowances};
 use attempts::Fallbacks;
+pub use call::{complete_chat_by_plugin, generate_by_plugin};
+pub use check::{Checked, Trial};
 use collector::Collector;
 use health::{Health, PauseView};
 use ledger::Ledger;
 use millpond_pool::units::Units;
 use models::Catalog;
+pub use models::models_of_caller;
 use pool::{Parts, Pool};
+pub use proxy::{NoProxy, Proxy};
 use queue::Queue;
 use quotas::Quotas;
 pub use quotas::{GroupQuota, QuotaError};
 use upstream::Upstream;
+pub use view::{ModelQuota, PersonQuota, PoolModel};
 
 /// Why the gateway can't start.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +92,7 @@ pub enum GatewayError {
 
 /// What the model endpoints share: the accounts, the quotas, the way to providers and the usage record.
 pub struct Gateway {
+    loader: Arc<accounts::Loader>,
     pool: Arc<Pool>,
     quotas: Arc<Quotas>,
     upstream: Upstream,
@@ -117,7 +128,7 @@ impl Gateway {
         let allowances = Allowances::start(config.policy.reference, clock.clone(), state, tasks);
         let health = Health::start(config.error_rules.clone(), clock.clone(), state, tasks).await;
         let parts = Parts { quotas: quotas.clone(), queue, health, allowances };
-        let pool = Pool::start(store.clone(), state, clock.clone(), loader, parts, tasks).await?;
+        let pool = Pool::start(store.clone(), state, clock.clone(), loader.clone(), parts, tasks).await?;
         let collector = Collector::new(state.clone(), clock.clone(), config.policy.reference.window);
         let ledger = Ledger::start(store.clone(), collector, &config.data_dir, tasks);
         let upstream = Upstream::new(&config.upstream)?;
@@ -128,7 +139,7 @@ impl Gateway {
         let retries = RetryBudget::new(pool.now());
         let fallbacks = Fallbacks::new(config.calls.fallbacks.clone());
         let (prices, catalog) = (Arc::new(prices), Catalog::default());
-        Ok(Self { pool, quotas, upstream, ledger, catalog, prices, fallbacks, retries })
+        Ok(Self { loader, pool, quotas, upstream, ledger, catalog, prices, fallbacks, retries })
     }
 
     /// Why and until when an account, or a part of it, rests.

@@ -78,7 +78,7 @@ impl Catalog {
     }
 
     /// The models of one account as far as they are known.
-    fn models_of(&self, account: &Serving) -> Vec<Model> {
+    pub(super) fn models_of(&self, account: &Serving) -> Vec<Model> {
         let created = account.created_at.seconds();
         let named = |name: &String| Model::new(name.as_str(), created, maker(account.provider));
         let patterns = account.models.as_deref();
@@ -151,6 +151,11 @@ async fn visible(app: &App, caller: &Caller, only: Option<Provider>) -> BTreeMap
     responses((status = 200, body = serde_json::Value), (status = 401, description = "No such key")))]
 pub(super) async fn list_models(State(app): State<Arc<App>>, caller: Caller) -> Json<ModelList> {
     Json(ModelList::new(visible(&app, &caller, None).await.into_values().collect()))
+}
+
+/// The same list for the routes of the Plug-in API.
+pub async fn models_of_caller(app: &App, caller: &Caller) -> ModelList {
+    ModelList::new(visible(app, caller, None).await.into_values().collect())
 }
 
 #[utoipa::path(get, path = "/v1/models/{id}", tag = "models", params(("id" = String, Path)), security(("api_key" = []), ("access_token" = [])),

@@ -178,7 +178,7 @@ impl Pool {
                 pool.show_free(id);
             }
         });
-        let rows = pool.store.list_serving_accounts().await?;
+        let rows = pool.store.list_active_accounts().await?;
         pool.exceptions.adopt(pool.store.list_limits(pool.clock.now()).await?);
         pool.adopt(rows);
         pool.allowances.catch_up().await;
@@ -225,7 +225,7 @@ impl Pool {
     }
 
     async fn read_store(&self) -> Result<(), StoreError> {
-        let rows = self.store.list_serving_accounts().await?;
+        let rows = self.store.list_active_accounts().await?;
         self.exceptions.adopt(self.store.list_limits(self.clock.now()).await?);
         let changed = self.adopt(rows);
         self.refresh_quotas(changed).await;
@@ -383,6 +383,8 @@ impl Pool {
                 None => rest.models.push((model, until)),
             }
         }
+        // What its owner switched off rests until they switch it on again.
+        rest.models.extend(account.disabled_models().map(|model| (model.into(), Moment(i64::MAX))));
         index.set_rest(slot, rest.account, rest.models);
     }
 
@@ -396,8 +398,14 @@ impl Pool {
     /// The accounts that a person may use.
     pub(super) fn visible_to(&self, user: UserId) -> Vec<Arc<Serving>> {
         let accounts = self.read();
-        let visible = accounts.serving.values().filter(|account| account.shared || account.owner == user);
-        visible.cloned().collect()
+        let visible = |account: &&Arc<Serving>| account.enabled && (account.shared || account.owner == user);
+        accounts.serving.values().filter(visible).cloned().collect()
+    }
+
+    /// The accounts that everybody may use.
+    pub(super) fn shared(&self) -> Vec<Arc<Serving>> {
+        let shared = |account: &&Arc<Serving>| account.enabled && account.shared;
+        self.read().serving.values().filter(shared).cloned().collect()
     }
 
     pub(super) fn now(&self) -> Moment {

@@ -21,7 +21,7 @@ const PASSWORD: u8 = 2;
 /// Why a text is no proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a proxy is http://[user:password@]host[:port] or socks5://[user:password@]host[:port]")]
-pub(super) struct NoProxy;
+pub struct NoProxy;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Kind {
@@ -31,7 +31,7 @@ enum Kind {
 
 /// A proxy with its password. Two of the same text are the same.
 #[derive(Clone)]
-pub(super) struct Proxy {
+pub struct Proxy {
     kind: Kind,
     pub(super) host: String,
     pub(super) port: u16,
@@ -45,7 +45,8 @@ impl fmt::Debug for Proxy {
 }
 
 impl Proxy {
-    pub(super) fn parse(text: &str) -> Result<Self, NoProxy> {
+    /// Reads a proxy's address.
+    pub fn parse(text: &str) -> Result<Self, NoProxy> {
         let url = Url::parse(text).map_err(|_| NoProxy)?;
         let (kind, usual) = match url.scheme() {
             "http" => (Kind::Connect, 80),

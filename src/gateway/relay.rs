@@ -19,10 +19,12 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
+use super::drain::Rest;
 use super::settlement::{End, Settlement, client_closed};
 use super::upstream::{Failure, Refused, read_body};
 use crate::error::{ApiError, Result};
 use crate::store::usage::Outcome;
+use crate::tasks::Tasks;
 
 /// How long the provider may be silent, and until when the whole call must be over.
 #[derive(Clone, Copy)]
@@ -47,12 +49,13 @@ pub(super) async fn deliver(
     settlement: Settlement,
     shape: Shape,
     patience: Patience,
+    tasks: &Tasks,
 ) -> Result<Response<Body>> {
     if is_event_stream(&answer) {
-        return Ok(stream(answer, settlement, Shape { array: false, ..shape }, patience));
+        return Ok(stream(answer, settlement, Shape { array: false, ..shape }, patience, tasks));
     }
     if shape.array {
-        return Ok(stream(answer, settlement, shape, patience));
+        return Ok(stream(answer, settlement, shape, patience, tasks));
     }
     whole(answer, settlement, shape.dialect, patience).await
 }
@@ -158,6 +161,7 @@ fn stream(
     settlement: Settlement,
     shape: Shape,
     patience: Patience,
+    tasks: &Tasks,
 ) -> Response<Body> {
     let (parts, upstream) = answer.into_parts();
     let now = Instant::now();
@@ -168,6 +172,7 @@ fn stream(
             false => StreamObserver::new(shape.dialect, shape.drop_usage_chunk),
         },
         shape,
+        tasks: tasks.clone(),
         settlement: Some(settlement),
         phase: Phase::Streaming,
         status: parts.status.as_u16(),
@@ -220,6 +225,7 @@ struct Relay {
     upstream: Option<Incoming>,
     observer: StreamObserver,
     shape: Shape,
+    tasks: Tasks,
     settlement: Option<Settlement>,
     phase: Phase,
     status: u16,
@@ -365,6 +371,15 @@ impl Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
+        let drained = self.settlement.as_ref().map_or(0, Settlement::drain_bytes);
+        if drained > 0
+            && let (Some(upstream), Some(settlement)) = (self.upstream.take(), self.settlement.take())
+        {
+            let observer =
+                std::mem::replace(&mut self.observer, StreamObserver::new(self.shape.dialect, false));
+            let rest = Rest { upstream, observer, settlement, patience: self.patience, bytes: drained };
+            return rest.read_on(&self.tasks);
+        }
         // The upstream first: whoever waits for the lease must not find the call still running.
         self.upstream = None;
         if let Some(settlement) = self.settlement.take() {

@@ -114,6 +114,12 @@ impl Settlement {
         self.open.as_ref().is_some_and(|open| open.reservation.is_some())
     }
 
+    /// How much of the answer is read on when its client has gone.
+    pub(super) fn drain_bytes(&self) -> u64 {
+        let served = self.open.as_ref().and_then(|open| open.served.as_ref());
+        served.map_or(0, |served| served.account.drain_bytes)
+    }
+
     /// The reservation was refused.
     pub(super) fn reserves_nothing(&mut self) {
         if let Some(open) = &mut self.open {

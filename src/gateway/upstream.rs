@@ -140,8 +140,28 @@ impl Upstream {
 
     /// Asks for the provider's list of models.
     pub(super) async fn models(&self, account: &Serving, limit: Duration) -> Result<Bytes, Failure> {
+        self.get(account, account.models_url.clone(), 0, limit).await
+    }
+
+    /// Asks for something that only a good credential gets and that costs nothing.
+    pub(super) async fn look(
+        &self,
+        account: &Serving,
+        credential: usize,
+        limit: Duration,
+    ) -> Result<Bytes, Failure> {
+        self.get(account, account.check_url.clone(), credential, limit).await
+    }
+
+    async fn get(
+        &self,
+        account: &Serving,
+        url: Uri,
+        credential: usize,
+        limit: Duration,
+    ) -> Result<Bytes, Failure> {
         let deadline = Instant::now() + limit;
-        let mut request = request(Method::GET, account.models_url.clone(), account, 0, Bytes::new());
+        let mut request = request(Method::GET, url, account, credential, Bytes::new());
         if account.provider == Provider::Anthropic {
             request.headers_mut().insert(VERSION, HeaderValue::from_static(USUAL_VERSION));
         }
@@ -213,6 +233,7 @@ fn request(
     *request.method_mut() = method;
     *request.uri_mut() = url;
     let headers = request.headers_mut();
+    headers.extend(account.headers.clone());
     if let Some((name, value)) = account.credentials.header(credential) {
         headers.insert(name, value.clone());
     }

@@ -105,6 +105,16 @@ impl State {
         }
     }
 
+    /// The values of several keys, in their order, in one step.
+    pub async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<String>>> {
+        match self {
+            Self::Embedded(embedded) => {
+                Ok(embedded.read(|map| keys.iter().map(|key| map.get(key).map(ToOwned::to_owned)).collect()))
+            }
+            Self::Redis(redis) => redis.get_many(keys).await,
+        }
+    }
+
     /// Sets a key for `life`.
     pub async fn put(&self, key: &str, value: &str, life: Duration) -> Result<()> {
         match self {

@@ -94,6 +94,13 @@ impl Redis {
         Ok(self.connection().get(key).await?)
     }
 
+    pub(super) async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<String>>> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.connection().mget(keys).await?)
+    }
+
     pub(super) async fn put(&self, key: &str, value: &str, life: Duration) -> Result<()> {
         Ok(self.connection().pset_ex(key, value, millis(life)).await?)
     }

@@ -1,12 +1,15 @@
 //! Upstream accounts that members added: the credential encrypted, lists as JSON text.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use super::db::{on_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, UserId};
 
 /// One account as stored.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct AccountRow {
     pub id: AccountId,
     pub user_id: UserId,
@@ -28,25 +31,87 @@ pub struct AccountRow {
     pub priority: i32,
     pub weight: i32,
     pub max_concurrency: Option<i32>,
+    /// Fernet token of a JSON object of headers to add to calls.
+    pub headers: Option<String>,
+    /// How much of an answer is read on when its client has gone; absent means that the call is cancelled.
+    pub drain_bytes: Option<i64>,
+    /// JSON array of public model names that its owner switched off.
+    pub disabled_models: Option<String>,
+    /// Where its credential was linked from, if its owner didn't type it.
+    pub oauth_source: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub last_used_at: Option<Timestamp>,
 }
 
+impl AccountRow {
+    /// A switched-on dedicated account with nothing special about it.
+    pub fn new(owner: UserId, provider: &str, credential: String, now: Timestamp) -> Self {
+        Self {
+            id: AccountId::generate(),
+            user_id: owner,
+            name: String::new(),
+            provider: provider.to_owned(),
+            base_url: None,
+            credential,
+            proxy: None,
+            is_shared: false,
+            is_enabled: true,
+            models: None,
+            aliases: None,
+            allowances: None,
+            priority: 0,
+            weight: 1,
+            max_concurrency: None,
+            headers: None,
+            drain_bytes: None,
+            disabled_models: None,
+            oauth_source: None,
+            created_at: now,
+            updated_at: now,
+            last_used_at: None,
+        }
+    }
+
+    /// The moment of a change made now. Two changes never share one, because that is how a change is noticed.
+    pub fn changed_at(&self, now: Timestamp) -> Timestamp {
+        now.max(self.updated_at.plus(Duration::from_micros(1)))
+    }
+}
+
+/// Which accounts an administrator wants to see; absent is any.
+#[derive(Clone, Debug, Default)]
+pub struct AccountFilter {
+    pub owner: Option<UserId>,
+    pub provider: Option<String>,
+    pub shared: Option<bool>,
+    pub enabled: Option<bool>,
+}
+
 macro_rules! columns {
     () => {
-        "id, user_id, name, provider, base_url, credential, proxy, is_shared, is_enabled, models, aliases, allowances, priority, weight, max_concurrency, created_at, updated_at, last_used_at"
+        "id, user_id, name, provider, base_url, credential, proxy, is_shared, is_enabled, models, aliases, allowances, \
+         priority, weight, max_concurrency, headers, drain_bytes, disabled_models, oauth_source, created_at, updated_at, \
+         last_used_at"
     };
 }
 
 statements! {
-    INSERT = concat!("insert into accounts (", columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)");
+    INSERT = concat!("insert into accounts (", columns!(), ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+        $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)");
     FIND = concat!("select ", columns!(), " from accounts where id = $1 and user_id = $2");
+    FIND_ANY = concat!("select ", columns!(), " from accounts where id = $1");
     LIST = concat!("select ", columns!(), " from accounts where user_id = $1 order by created_at desc, id desc");
-    LIST_ALL = concat!("select ", columns!(), " from accounts where is_enabled and exists (select 1 from users where users.id = accounts.user_id and users.is_active) order by id");
-    SET_ENABLED = "update accounts set is_enabled = $3, updated_at = $4 where id = $1 and user_id = $2";
-    SET_SHARED = "update accounts set is_shared = $3, updated_at = $4 where id = $1 and user_id = $2";
-    RENAME = "update accounts set name = $3, updated_at = $4 where id = $1 and user_id = $2";
+    LIST_ACTIVE = concat!("select ", columns!(), " from accounts where exists (select 1 from users where users.id = accounts.user_id and users.is_active) order by id");
+    SEARCH = concat!("select ", columns!(), " from accounts
+        where (id < $1 or $1 is null) and (user_id = $2 or $2 is null) and (provider = $3 or $3 is null)
+          and (is_shared = $4 or $4 is null) and (is_enabled = $5 or $5 is null) order by id desc limit $6");
+    COUNT = "select cast(count(*) as bigint) from accounts where user_id = $1";
+    LAST_SERVED = "select account_id, max(created_at) from usage_logs
+        where account_id in (select id from accounts where user_id = $1) group by account_id";
+    UPDATE = "update accounts set name = $3, base_url = $4, credential = $5, proxy = $6, is_shared = $7, is_enabled = $8,
+        models = $9, aliases = $10, allowances = $11, priority = $12, weight = $13, max_concurrency = $14, headers = $15,
+        drain_bytes = $16, disabled_models = $17, updated_at = $18 where id = $1 and updated_at = $2";
     DELETE = "delete from accounts where id = $1 and user_id = $2";
     TOUCH = "update accounts set last_used_at = $2 where id = $1 and (last_used_at is null or last_used_at < $2)";
 }
@@ -70,6 +135,10 @@ impl Store {
             .bind(account.priority)
             .bind(account.weight)
             .bind(account.max_concurrency)
+            .bind(&account.headers)
+            .bind(account.drain_bytes)
+            .bind(&account.disabled_models)
+            .bind(&account.oauth_source)
             .bind(account.created_at)
             .bind(account.updated_at)
             .bind(account.last_used_at)
@@ -82,51 +151,72 @@ impl Store {
         Ok(on_db!(&self.db, db => sqlx::query_as(FIND).bind(id).bind(owner).fetch_optional(db).await)?)
     }
 
-    /// A person's own accounts, newest first.
+    /// Anybody's account, for administrators.
+    pub async fn find_any_account(&self, id: &AccountId) -> Result<Option<AccountRow>> {
+        Ok(on_db!(&self.db, db => sqlx::query_as(FIND_ANY).bind(id).fetch_optional(db).await)?)
+    }
+
+    /// A person's own accounts, newest first. How many one person may have is bounded when they are made.
     pub async fn list_accounts(&self, owner: UserId) -> Result<Vec<AccountRow>> {
         Ok(on_db!(&self.db, db => sqlx::query_as(LIST).bind(owner).fetch_all(db).await)?)
     }
 
-    /// Every account that may serve calls: switched on, of an active owner.
-    pub async fn list_serving_accounts(&self) -> Result<Vec<AccountRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(LIST_ALL).fetch_all(db).await)?)
+    /// Every account of an active owner, switched on or off.
+    pub async fn list_active_accounts(&self) -> Result<Vec<AccountRow>> {
+        Ok(on_db!(&self.db, db => sqlx::query_as(LIST_ACTIVE).fetch_all(db).await)?)
     }
 
-    /// Switches a person's own account on or off. False when there is no such account.
-    pub async fn set_account_enabled(
+    /// Up to `limit` accounts of everybody before the id `before`, newest first.
+    pub async fn search_accounts(
         &self,
-        owner: UserId,
-        id: &AccountId,
-        on: bool,
-        now: Timestamp,
-    ) -> Result<bool> {
-        let rows = on_db!(&self.db, db => sqlx::query(SET_ENABLED).bind(id).bind(owner).bind(on).bind(now)
-            .execute(db).await.map(|done| done.rows_affected()))?;
-        Ok(rows == 1)
+        filter: &AccountFilter,
+        before: Option<&AccountId>,
+        limit: i64,
+    ) -> Result<Vec<AccountRow>> {
+        Ok(on_db!(&self.db, db => sqlx::query_as(SEARCH)
+            .bind(before)
+            .bind(filter.owner)
+            .bind(&filter.provider)
+            .bind(filter.shared)
+            .bind(filter.enabled)
+            .bind(limit)
+            .fetch_all(db).await)?)
     }
 
-    /// Puts a person's own account into the shared pool or takes it out.
-    pub async fn set_account_shared(
-        &self,
-        owner: UserId,
-        id: &AccountId,
-        on: bool,
-        now: Timestamp,
-    ) -> Result<bool> {
-        let rows = on_db!(&self.db, db => sqlx::query(SET_SHARED).bind(id).bind(owner).bind(on).bind(now)
-            .execute(db).await.map(|done| done.rows_affected()))?;
-        Ok(rows == 1)
+    /// How many accounts a person has.
+    pub async fn count_accounts(&self, owner: UserId) -> Result<i64> {
+        Ok(on_db!(&self.db, db => sqlx::query_scalar(COUNT).bind(owner).fetch_one(db).await)?)
     }
 
-    /// Renames a person's own account.
-    pub async fn rename_account(
-        &self,
-        owner: UserId,
-        id: &AccountId,
-        name: &str,
-        now: Timestamp,
-    ) -> Result<bool> {
-        let rows = on_db!(&self.db, db => sqlx::query(RENAME).bind(id).bind(owner).bind(name).bind(now)
+    /// When each of a person's accounts last served anybody.
+    pub async fn last_served(&self, owner: UserId) -> Result<HashMap<AccountId, Timestamp>> {
+        let rows: Vec<(AccountId, Timestamp)> =
+            on_db!(&self.db, db => sqlx::query_as(LAST_SERVED).bind(owner).fetch_all(db).await)?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// Stores what may change of an account, unless somebody changed it since it was read (`read_at` is its `updated_at`
+    /// of then): false.
+    pub async fn update_account(&self, account: &AccountRow, read_at: Timestamp) -> Result<bool> {
+        let rows = on_db!(&self.db, db => sqlx::query(UPDATE)
+            .bind(&account.id)
+            .bind(read_at)
+            .bind(&account.name)
+            .bind(&account.base_url)
+            .bind(&account.credential)
+            .bind(&account.proxy)
+            .bind(account.is_shared)
+            .bind(account.is_enabled)
+            .bind(&account.models)
+            .bind(&account.aliases)
+            .bind(&account.allowances)
+            .bind(account.priority)
+            .bind(account.weight)
+            .bind(account.max_concurrency)
+            .bind(&account.headers)
+            .bind(account.drain_bytes)
+            .bind(&account.disabled_models)
+            .bind(account.updated_at)
             .execute(db).await.map(|done| done.rows_affected()))?;
         Ok(rows == 1)
     }

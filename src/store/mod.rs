@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod announcements;
 pub mod api_keys;
 pub mod audit;
+pub mod consumption;
 pub(crate) mod db;
 pub mod entries;
 pub mod identities;
@@ -114,6 +115,7 @@ pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
         api_keys::STATEMENTS,
         accounts::STATEMENTS,
         usage::STATEMENTS,
+        consumption::STATEMENTS,
         quotas::STATEMENTS,
         limits::STATEMENTS,
         invites::STATEMENTS,

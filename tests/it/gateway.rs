@@ -219,7 +219,7 @@ async fn accounts_are_switched_at_once(harness: Arc<Harness>) {
         )
     };
     assert_eq!(put(0).await.0, 200);
-    assert_eq!(scene.chat("m").await.0, 404);
+    assert_eq!(scene.chat("m").await.0, 503);
     assert_eq!(put(1).await.0, 200);
     assert_eq!(scene.chat("m").await.0, 200);
     scene.server.person("eve").await;

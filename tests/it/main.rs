@@ -23,6 +23,7 @@ mod keys;
 mod lifecycle;
 mod limits;
 mod people;
+mod plugin;
 mod process;
 mod provider;
 mod quotas;

@@ -14,7 +14,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum HttpProblem {
+pub(crate) enum HttpProblem {
     /// Not reachable, cut off, or too slow.
     #[error("the provider could not be reached: {0}")]
     Transport(#[from] reqwest::Error),
@@ -24,18 +24,18 @@ pub(super) enum HttpProblem {
 
 /// What a provider answered.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 /// The client for cold paths to providers. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Http(reqwest::Client);
+pub(crate) struct Http(reqwest::Client);
 
 impl Http {
-    pub(super) fn new(deadline: Duration) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(deadline: Duration) -> Result<Self, reqwest::Error> {
         // Fails only when there is a default already, which is as good.
         rustls::crypto::ring::default_provider().install_default().ok();
         let client = reqwest::Client::builder()
@@ -48,16 +48,16 @@ impl Http {
         Ok(Self(client))
     }
 
-    pub(super) fn get(&self, url: &str) -> RequestBuilder {
+    pub(crate) fn get(&self, url: &str) -> RequestBuilder {
         self.0.get(url)
     }
 
-    pub(super) fn post(&self, url: &str) -> RequestBuilder {
+    pub(crate) fn post(&self, url: &str) -> RequestBuilder {
         self.0.post(url)
     }
 
     /// Sends a request and reads the whole answer.
-    pub(super) async fn send(&self, request: RequestBuilder) -> Result<Answer, HttpProblem> {
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Answer, HttpProblem> {
         let mut response = request.send().await.map_err(reqwest::Error::without_url)?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
@@ -70,7 +70,7 @@ impl Http {
     }
 
     /// The same in the types of the OAuth crates.
-    pub(super) async fn call(
+    pub(crate) async fn call(
         self,
         request: openidconnect::HttpRequest,
     ) -> Result<openidconnect::HttpResponse, HttpProblem> {

@@ -4,7 +4,7 @@
 //! provider ([`oauth`], [`oidc`]), and [`people`] finds or makes the person. Cookies, pages and routes are in
 //! `api::sso`; passwords are in `auth::sessions`.
 
-mod http;
+pub(crate) mod http;
 mod oauth;
 mod oidc;
 pub mod pending;
@@ -37,6 +37,11 @@ impl SignIn {
     pub fn new(config: &Config) -> Result<Self, reqwest::Error> {
         let oidc = config.sign_in.oidc.iter().cloned().map(|provider| Arc::new(OidcProvider::new(provider)));
         Ok(Self { http: Http::new(config.sign_in.deadline)?, oidc: oidc.collect() })
+    }
+
+    /// The client for cold paths to configured services.
+    pub(crate) fn http(&self) -> &Http {
+        &self.http
     }
 }
 

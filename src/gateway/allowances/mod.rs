@@ -15,7 +15,7 @@ use millpond_pool::allowance::{
     Reported, Used, WHOLE, amount, free_part, scarcest, served_lately, served_windows,
 };
 use millpond_pool::index::{Index, Slot};
-use millpond_pool::units::{Cost, Moment, Reference, Units};
+use millpond_pool::units::{Cost, LimitUnit, Moment, Reference, Units};
 use millpond_wire::limits;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -49,6 +49,14 @@ pub struct AllowanceView {
     pub last_fetched_at: Timestamp,
 }
 
+/// What is left of one model.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Left {
+    pub(super) millionths: u32,
+    pub(super) reset_time: Option<Timestamp>,
+    pub(super) at: Timestamp,
+}
+
 /// What a provider reported for one model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Report {
@@ -73,6 +81,8 @@ struct Gauge {
     reports_changed: bool,
     /// What was served to others, by window.
     served: BTreeMap<i64, Used>,
+    /// What calls have cost that selection was not told yet.
+    unseen: Units,
     /// Amounts that the shared state doesn't know yet, by counter.
     pending: BTreeMap<String, (i64, i64)>,
     /// The free part that other instances were told last, of the scarcest allowance.
@@ -127,12 +137,15 @@ impl Hold {
             let mut gauge = lock(&self.gauge);
             let name = self.held.as_ref().map(|(name, _)| name.clone());
             let counter = gauge.counters.iter_mut().find(|one| Some(&one.name) == name.as_ref());
+            let unit = counter.as_ref().map_or(LimitUnit::Requests, |counter| counter.allowance.unit);
+            let worth = reference.cost(cost, unit);
             if let Some(counter) = counter {
                 let used = amount(cost, counter.allowance.unit, &reference);
                 counter.used = counter.used.plus(used, now);
                 let (name, window) = (counter.name.clone(), counter.used.window_millis);
                 gauge.owe(name, used, window);
             }
+            gauge.unseen = gauge.unseen.plus(worth);
             if served_to_others > Units::ZERO {
                 gauge.serve(served_to_others, &reference, now);
             }
@@ -234,7 +247,11 @@ impl Allowances {
     /// Shows selection what is free of an account.
     pub(super) fn show(&self, index: &Index, slot: Slot, id: &AccountId) {
         let Some(gauge) = self.known(id) else { return };
-        let (gauge, now) = (lock(&gauge), self.now());
+        let (mut gauge, now) = (lock(&gauge), self.now());
+        let unseen = std::mem::take(&mut gauge.unseen);
+        if unseen > Units::ZERO {
+            index.used(slot, unseen, now);
+        }
         for (place, counter) in gauge.counters.iter().enumerate() {
             let (free, reset) = counter.free(now);
             index.set_free(slot, Some(place), free, reset);
@@ -319,6 +336,25 @@ impl Allowances {
             }
         }
         Ok(views)
+    }
+
+    /// What is left for one upstream model, as declared or as reported. Running calls are not counted.
+    pub(super) fn left(&self, id: &AccountId, upstream_model: &str) -> Left {
+        let (at, now) = (self.clock.now(), self.now());
+        let whole = Left { millionths: WHOLE, reset_time: None, at };
+        let Some(gauge) = self.known(id) else { return whole };
+        let gauge = lock(&gauge);
+        let moment = |reset: Option<Moment>| reset.map(|reset| Timestamp::from_millis(reset.0));
+        if let Some(counter) = gauge.covering(upstream_model).map(|place| &gauge.counters[place]) {
+            let used = counter.used.at(now);
+            let millionths = free_part(counter.allowance.limit, used.amount);
+            return Left { millionths, reset_time: moment(used.reset(now)), at };
+        }
+        let Some(report) = gauge.reports.get(upstream_model) else { return whole };
+        match scarcest(&report.limits, now) {
+            Some((millionths, reset)) => Left { millionths, reset_time: moment(Some(reset)), at: report.at },
+            None => Left { at: report.at, ..whole },
+        }
     }
 
     /// What the account served to others than its owner in about the last reference window.

@@ -22,6 +22,8 @@ const STEP: u32 = 30_000;
 const TICK: Duration = Duration::from_secs(2);
 /// Everything that is in use is read again so often, whoever used it.
 const RELOAD_EVERY: Duration = Duration::from_secs(30);
+/// Reports of so many accounts are read in one step.
+const READ_AT_ONCE: usize = 500;
 const REPORTS_LIVE: Duration = Duration::from_secs(86_400);
 /// Reports of one instance reach the others' pages at most so often.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
@@ -169,11 +171,27 @@ impl Allowances {
         self.load_stale().await;
     }
 
+    /// Reads the reports that other instances have seen lately, of some accounts at once.
+    pub(in crate::gateway) async fn read_reports_of(&self, ids: &[AccountId]) -> Result<()> {
+        for some in ids.chunks(READ_AT_ONCE) {
+            let keys: Vec<String> = some.iter().map(reports_key).collect();
+            for (id, text) in some.iter().zip(self.state.get_many(&keys).await?) {
+                self.take_reports(id, text.as_deref());
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the reports that other instances have seen lately.
     pub(super) async fn read_reports(&self, id: &AccountId) -> Result<()> {
         let text = self.state.get(&reports_key(id)).await?;
-        let found = text.and_then(|text| serde_json::from_str::<BTreeMap<String, Report>>(&text).ok());
-        let Some(found) = found else { return Ok(()) };
+        self.take_reports(id, text.as_deref());
+        Ok(())
+    }
+
+    fn take_reports(&self, id: &AccountId, text: Option<&str>) {
+        let found = text.and_then(|text| serde_json::from_str::<BTreeMap<String, Report>>(text).ok());
+        let Some(found) = found else { return };
         let gauge = self.gauge(id);
         let mut gauge = lock(&gauge);
         for (model, report) in found {
@@ -181,7 +199,6 @@ impl Allowances {
                 gauge.reports.insert(model, report);
             }
         }
-        Ok(())
     }
 }
 

@@ -19,6 +19,10 @@ const SCARCE: u32 = WHOLE / 4;
 /// Use below this part of an account's size is not told apart.
 const HARDLY_ANY: f64 = 0.005;
 
+/// Use of this part of an account's size halves its hold on conversations; much less does not touch it, so that a
+/// conversation's own calls don't drive it away.
+const BUSY: f64 = 0.05;
+
 /// An account with its running state.
 pub(super) struct Entry {
     pub(super) account: Account,
@@ -205,8 +209,22 @@ impl Entry {
 
     /// The merit without what is running, which changes from call to call.
     pub(super) fn ease(&self, upstream: &str, now: Moment) -> f64 {
-        let left = f64::from(self.free_for(upstream, now).min(SCARCE)) / f64::from(SCARCE);
-        left / (HARDLY_ANY + self.recent.at(now) / (f64::from(self.pull) * 1_000.0))
+        self.left(upstream, now) / (HARDLY_ANY + self.lately(now))
+    }
+
+    /// How well it keeps conversations: 1 when it did little lately and has enough left, towards 0 otherwise.
+    pub(super) fn calm(&self, upstream: &str, now: Moment) -> f64 {
+        (self.left(upstream, now) * BUSY / (BUSY + self.lately(now))).max(f64::MIN_POSITIVE)
+    }
+
+    /// What is free of its allowance, where a scarce part is all that counts.
+    fn left(&self, upstream: &str, now: Moment) -> f64 {
+        f64::from(self.free_for(upstream, now).min(SCARCE)) / f64::from(SCARCE)
+    }
+
+    /// What it did lately, as a part of its size.
+    fn lately(&self, now: Moment) -> f64 {
+        self.recent.at(now) / (f64::from(self.pull) * 1_000.0)
     }
 }
 

@@ -203,8 +203,7 @@ impl<'a> Search<'a, '_> {
     /// Weighted rendezvous: the account with the least `-ln(hash) / weight` has the conversation. The weight moves in
     /// steps, so that seldom a conversation does.
     fn distance(&self, entry: &Entry, conversation: u64) -> f64 {
-        let ease = entry.ease(self.upstream(entry), self.now).max(f64::MIN_POSITIVE);
-        let step = (2.0 * ease.log2()).floor();
+        let step = (2.0 * entry.calm(self.upstream(entry), self.now).log2()).ceil();
         let hash = mix(entry.hash ^ conversation.rotate_left(32));
         let uniform = ((hash >> 11) + 1) as f64 / (1_u64 << 53) as f64;
         -uniform.ln() / (f64::from(entry.pull) * step.exp2())

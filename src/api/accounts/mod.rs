@@ -1,0 +1,317 @@
+//! `/api/plugin-api/accounts`: the upstream accounts that a member owns. A credential goes in and never comes out.
+//!
+//! The handlers here say who and what; how is in `deed` (one account), `members` (what clients write), `view` (what they
+//! read), `transfer` (many at once), `openrouter` (linked instead of typed), and `admin` (everybody's).
+
+mod admin;
+mod deed;
+mod members;
+mod openrouter;
+mod transfer;
+mod view;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answer::Answer;
+use super::input::{MemberBody, MemberOptionalBody, Object, Segment, Segments};
+use crate::app::App;
+use crate::audit::{self, Action, Facts, Field, Target};
+use crate::auth::extract::{Client, Member};
+use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::gateway::Checked;
+use crate::ids::{AccountId, UserId};
+use crate::messages::say;
+use crate::state::Invalidation;
+use crate::store::accounts::AccountRow;
+use deed::{Deed, Reach};
+use members::Way;
+pub(super) use view::Account;
+use view::Allowance;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(create, list))
+        .routes(routes!(get, change, delete))
+        .routes(routes!(set_status))
+        .routes(routes!(rename))
+        .routes(routes!(set_type))
+        .routes(routes!(rotate))
+        .routes(routes!(check))
+        .routes(routes!(set_model))
+        .merge(transfer::routes())
+        .merge(openrouter::routes())
+        .merge(admin::routes())
+}
+
+/// So many accounts one member may have, which bounds every list and every sum over them.
+const MOST_ACCOUNTS: i64 = 1_000;
+
+/// What to make an account of.
+#[derive(ToSchema)]
+#[schema(as = CreateAccount)]
+#[expect(dead_code, reason = "describes the body that `members` reads member by member")]
+struct Wanted {
+    #[schema(max_length = 100)]
+    name: String,
+    /// `openai` (or compatible), `anthropic` or `gemini`.
+    #[schema(example = "openai")]
+    provider: String,
+    /// The prefix before `/chat/completions`, `/v1/messages` or `/v1beta/`; null is the provider's public address.
+    base_url: Option<String>,
+    /// The provider's key, or several, one a line. Stored encrypted and never returned.
+    #[schema(format = Password)]
+    credential: Option<String>,
+    /// Instead of `credential`.
+    credentials: Option<Vec<String>>,
+    /// 1 puts the account into the shared pool.
+    is_shared: Option<i32>,
+    /// Models that it serves; null is whatever the provider has.
+    models: Option<Vec<String>>,
+    /// Public model names and what they are called upstream.
+    aliases: Option<Value>,
+    allowances: Option<Vec<Allowance>>,
+    /// Higher is used first.
+    priority: Option<i64>,
+    /// How often it is drawn among its equals, 1 to 1000.
+    weight: Option<i64>,
+    max_concurrency: Option<i64>,
+    /// `http://` or `socks5://`, with a password if it needs one.
+    proxy: Option<String>,
+    /// Headers to add to every call.
+    headers: Option<Value>,
+    /// How much of a streamed answer is read on, and metered, when its client has gone; absent cancels the call.
+    drain_bytes: Option<i64>,
+    disabled_models: Option<Vec<String>>,
+}
+
+/// Makes an account of what a member wrote.
+fn make(app: &App, member: &Member, mut body: Object) -> Result<AccountRow> {
+    let mut row = AccountRow::new(member.user.id, "", String::new(), app.clock.now());
+    members::read(app, &mut body, &mut row, Way::New);
+    body.finish()?;
+    if row.is_shared {
+        members::check_shareable(app, &member.user, &row)?;
+    }
+    Ok(row)
+}
+
+async fn has_room(app: &App, owner: UserId) -> Result<()> {
+    if app.store.count_accounts(owner).await? < MOST_ACCOUNTS {
+        return Ok(());
+    }
+    let message = say("too_many_accounts").with("most", MOST_ACCOUNTS);
+    Err(ApiError::new(StatusCode::CONFLICT, "too_many_accounts", message))
+}
+
+/// Stores a new account, tells every instance, and puts it on record.
+async fn store(app: &App, member: &Member, client: &Client, row: &AccountRow) -> Result<()> {
+    app.store.create_account(row).await?;
+    app.state.publish(Invalidation::Accounts).await;
+    let facts = Facts::new().typed(Field::Provider, &row.provider).with(Field::Shared, row.is_shared);
+    let entry = member.does(Action::AccountCreated, client).on(Target::account(&row.id));
+    audit::record(app, entry.after(facts)).await
+}
+
+/// Add an upstream account.
+#[utoipa::path(post, path = "/api/plugin-api/accounts", tag = "accounts", request_body = Wanted,
+    security(("access_token" = [])),
+    responses((status = 201, body = Answer<Account>), (status = 400, body = ErrorBody), (status = 422, body = ValidationBody)))]
+async fn create(
+    State(app): State<Arc<App>>,
+    client: Client,
+    MemberBody(member, body): MemberBody,
+) -> Result<(StatusCode, Json<Answer<Account>>)> {
+    let row = make(&app, &member, body)?;
+    has_room(&app, member.user.id).await?;
+    store(&app, &member, &client, &row).await?;
+    Ok((StatusCode::CREATED, Answer::changed(say("account_created"), Account::of(&app, row))))
+}
+
+/// All accounts of a person as they see them.
+pub(super) async fn accounts_of(app: &App, owner: UserId) -> Result<Vec<Account>> {
+    let mut served = app.store.last_served(owner).await?;
+    let rows = app.store.list_accounts(owner).await?;
+    let view = |mut row: AccountRow| {
+        row.last_used_at = served.remove(&row.id).or(row.last_used_at);
+        Account::of(app, row)
+    };
+    Ok(rows.into_iter().map(view).collect())
+}
+
+/// My upstream accounts, newest first.
+#[utoipa::path(get, path = "/api/plugin-api/accounts", tag = "accounts", security(("access_token" = [])),
+    responses((status = 200, body = Answer<Vec<Account>>)))]
+async fn list(State(app): State<Arc<App>>, member: Member) -> Result<Json<Answer<Vec<Account>>>> {
+    Ok(Answer::data(accounts_of(&app, member.user.id).await?))
+}
+
+fn mine<'a>(app: &'a App, member: &'a Member, client: &'a Client, id: String) -> Deed<'a> {
+    Deed { app, member, client, reach: Reach::Own, id: AccountId(id) }
+}
+
+/// One of my upstream accounts.
+#[utoipa::path(get, path = "/api/plugin-api/accounts/{cookie_id}", tag = "accounts", params(("cookie_id" = String, Path)),
+    security(("access_token" = [])), responses((status = 200, body = Answer<Account>), (status = 404, body = ErrorBody)))]
+async fn get(
+    State(app): State<Arc<App>>,
+    member: Member,
+    client: Client,
+    Segment(id): Segment,
+) -> Result<Json<Answer<Account>>> {
+    mine(&app, &member, &client, id).show().await
+}
+
+/// Change what is given of one of my accounts; what is absent stays.
+#[utoipa::path(patch, path = "/api/plugin-api/accounts/{cookie_id}", tag = "accounts", params(("cookie_id" = String, Path)),
+    request_body = Wanted, security(("access_token" = [])),
+    responses((status = 200, body = Answer<Account>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
+async fn change(
+    State(app): State<Arc<App>>,
+    client: Client,
+    Segment(id): Segment,
+    MemberBody(member, body): MemberBody,
+) -> Result<Json<Answer<Account>>> {
+    mine(&app, &member, &client, id).change(body).await
+}
+
+/// Delete one of my accounts. Its usage rows stay.
+#[utoipa::path(delete, path = "/api/plugin-api/accounts/{cookie_id}", tag = "accounts",
+    params(("cookie_id" = String, Path)), security(("access_token" = [])),
+    responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody)))]
+async fn delete(
+    State(app): State<Arc<App>>,
+    member: Member,
+    client: Client,
+    Segment(id): Segment,
+) -> Result<Json<Answer<Value>>> {
+    mine(&app, &member, &client, id).delete().await
+}
+
+/// 0 or 1.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
+struct AccountStatus {
+    status: i32,
+}
+
+/// Switch one of my accounts on or off.
+#[utoipa::path(put, path = "/api/plugin-api/accounts/{cookie_id}/status", tag = "accounts",
+    params(("cookie_id" = String, Path)), request_body = AccountStatus, security(("access_token" = [])),
+    responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
+async fn set_status(
+    State(app): State<Arc<App>>,
+    client: Client,
+    Segment(id): Segment,
+    MemberBody(member, body): MemberBody,
+) -> Result<Json<Answer<Value>>> {
+    mine(&app, &member, &client, id).set_status(body).await
+}
+
+/// The new name; it may be empty.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
+struct AccountName {
+    #[schema(max_length = 100)]
+    name: String,
+}
+
+/// Rename one of my accounts.
+#[utoipa::path(put, path = "/api/plugin-api/accounts/{cookie_id}/name", tag = "accounts",
+    params(("cookie_id" = String, Path)), request_body = AccountName, security(("access_token" = [])),
+    responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
+async fn rename(
+    State(app): State<Arc<App>>,
+    client: Client,
+    Segment(id): Segment,
+    MemberBody(member, body): MemberBody,
+) -> Result<Json<Answer<Value>>> {
+    mine(&app, &member, &client, id).rename(body).await
+}
+
+/// 1: in the shared pool, 0: dedicated to its owner.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
+struct AccountType {
+    is_shared: i32,
+}
+
+/// Put one of my accounts into the shared pool or take it out.
+#[utoipa::path(put, path = "/api/plugin-api/accounts/{cookie_id}/type", tag = "accounts",
+    params(("cookie_id" = String, Path)), request_body = AccountType, security(("access_token" = [])),
+    responses((status = 200, body = Answer<Value>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
+async fn set_type(
+    State(app): State<Arc<App>>,
+    client: Client,
+    Segment(id): Segment,
+    MemberBody(member, body): MemberBody,
+) -> Result<Json<Answer<Value>>> {
+    mine(&app, &member, &client, id).set_type(body).await
+}
+
+/// One credential, several one a line, or a list of them.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
+struct NewCredential {
+    #[schema(format = Password)]
+    credential: Option<String>,
+    credentials: Option<Vec<String>>,
+}
+
+/// Give one of my accounts other credentials. Its pauses end with the old ones.
+#[utoipa::path(put, path = "/api/plugin-api/accounts/{cookie_id}/credential", tag = "accounts",
+    params(("cookie_id" = String, Path)), request_body = NewCredential, security(("access_token" = [])),
+    responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
+async fn rotate(
+    State(app): State<Arc<App>>,
+    client: Client,
+    Segment(id): Segment,
+    MemberBody(member, body): MemberBody,
+) -> Result<Json<Answer<Value>>> {
+    mine(&app, &member, &client, id).rotate(body).await
+}
+
+/// What to try; all of it may be absent.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body that `MemberOptionalBody` reads member by member")]
+struct Try {
+    /// Calls this model for one token; without it the provider's list of models is asked for.
+    model: Option<String>,
+    /// Which credential, from 0.
+    credential: Option<i64>,
+}
+
+/// Make one cheap call on one of my accounts and say what the provider said.
+#[utoipa::path(post, path = "/api/plugin-api/accounts/{cookie_id}/check", tag = "accounts",
+    params(("cookie_id" = String, Path)), request_body = Try, security(("access_token" = [])),
+    responses((status = 200, body = Answer<Checked>), (status = 404, body = ErrorBody)))]
+async fn check(
+    State(app): State<Arc<App>>,
+    client: Client,
+    Segment(id): Segment,
+    MemberOptionalBody(member, body): MemberOptionalBody,
+) -> Result<Json<Answer<Checked>>> {
+    mine(&app, &member, &client, id).check(body).await
+}
+
+/// Switch one model of one of my accounts on or off.
+#[utoipa::path(put, path = "/api/plugin-api/accounts/{cookie_id}/quotas/{model_name}/status", tag = "accounts",
+    params(("cookie_id" = String, Path), ("model_name" = String, Path)), request_body = AccountStatus,
+    security(("access_token" = [])),
+    responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
+async fn set_model(
+    State(app): State<Arc<App>>,
+    client: Client,
+    Segments(path): Segments<2>,
+    MemberBody(member, body): MemberBody,
+) -> Result<Json<Answer<Value>>> {
+    let [id, model] = path;
+    mine(&app, &member, &client, id).set_model(&model, body).await
+}
