@@ -21,7 +21,7 @@ const HARDLY_ANY: f64 = 0.005;
 
 /// Use of this part of an account's size halves its hold on conversations; much less does not touch it, so that a
 /// conversation's own calls don't drive it away.
-const BUSY: f64 = 0.05;
+const BUSY: f64 = 0.03;
 
 /// An account with its running state.
 pub(super) struct Entry {
