@@ -203,11 +203,15 @@ impl Harness {
         Server::start(self.config_with(settings), Clock::Manual(self.clock.clone())).await
     }
 
+    /// A connection to the test's Redis, where there is one.
+    pub(crate) async fn redis(&self) -> Option<redis::aio::MultiplexedConnection> {
+        let client = redis::Client::open(("127.0.0.1", self.redis.as_ref()?.port)).unwrap();
+        Some(client.get_multiplexed_async_connection().await.unwrap())
+    }
+
     /// Makes Redis forget everything, as a crash without persistence does. Nothing where there is no Redis.
     pub(crate) async fn lose_redis(&self) {
-        let Some(redis) = &self.redis else { return };
-        let client = redis::Client::open(("127.0.0.1", redis.port)).unwrap();
-        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let Some(mut connection) = self.redis().await else { return };
         redis::cmd("FLUSHALL").query_async::<()>(&mut connection).await.unwrap();
     }
 

@@ -32,3 +32,4 @@ mod signin;
 mod signin_identities;
 mod signin_provider;
 mod store;
+mod vectors;

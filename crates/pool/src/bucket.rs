@@ -21,7 +21,8 @@
 //! - **settle**(id, real): a held entry is removed and `balance += amount - real`, then rule 3. An expired one holds 0,
 //!   so the real cost is charged whole. An unknown id was settled before if
 //!   `now < expires_at + LEASE_MEMORY_MILLIS` (nothing happens: a script that ran twice charges once), else it is charged.
-//! - **release**(id): a held entry is removed and its amount added, then rule 3; an unknown id does nothing.
+//! - **release**(id): a held entry is removed and its amount added, then rule 3; an unknown id does nothing. It is
+//!   settling with nothing, and in Redis it is done as that.
 //! - **adjust**(max', take, give): `balance -= min(max(balance, 0), take)`, `max = max'`, `balance += give`, then rule 3.
 //!   The answer is `moved`, the balance after minus before (after advance).
 //!

@@ -100,15 +100,6 @@ elseif step == 'settle' then
         word = 'already'
     end
     if word ~= 'already' then cut() end
-elseif step == 'release' then
-    local id = ARGV[7]
-    if redis.call('ZREM', held, id) == 1 then
-        balance = bounded(balance + amount(id))
-        redis.call('HDEL', numbers, 'l:' .. id)
-        cut()
-    else
-        redis.call('ZREM', past, id)
-    end
 elseif step == 'adjust' then
     local before = balance
     local take = math.min(tonumber(ARGV[9]), math.max(balance, 0))
