@@ -10,7 +10,6 @@ use millpond_pool::index::Sources;
 use millpond_pool::limits::{Ask, Limits, Refusal};
 use millpond_pool::pricing::Tokens;
 use millpond_pool::units::{Cost, MicroUsd, Moment};
-use millpond_wire::tokens::upper_bound_tokens;
 
 use super::call::Asked;
 use super::pool::{Picked, Wanted};
@@ -57,7 +56,7 @@ pub(super) fn estimate(app: &App, asked: &Asked<'_>, body_bytes: usize) -> Estim
     }
     let head = &asked.head;
     let bound = head.output_limit().unwrap_or(USUAL_OUTPUT).min(LONGEST_OUTPUT);
-    let (input, output) = (upper_bound_tokens(body_bytes), bound.saturating_mul(head.answers()));
+    let (input, output) = (head.most_input(body_bytes), bound.saturating_mul(head.answers()));
     let micro_usd = price.map(|price| price.cost(&Tokens { input, output, ..Tokens::default() }));
     let tokens = i64::try_from(input.saturating_add(output)).unwrap_or(i64::MAX);
     Estimate { tokens, micro_usd }

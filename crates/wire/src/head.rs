@@ -12,7 +12,7 @@ use crate::gemini::GeminiHead;
 use crate::json::{Members, Value};
 use crate::openai::ChatHead;
 use crate::request::RequestError;
-use crate::{Dialect, tokens};
+use crate::{Dialect, bound, tokens};
 
 /// At most so many bytes of a conversation's beginning are looked at to recognise it.
 const MAX_OPENING_BYTES: usize = 8 << 10;
@@ -121,6 +121,16 @@ impl<'a> Head<'a> {
             Self::Anthropic(head) => Some(head.max_tokens).filter(|&bound| bound > 0),
             Self::Gemini(head) => head.max_output_tokens,
         }
+    }
+
+    /// The most input tokens that the request can cost; `body_bytes` is the length of all of it.
+    pub fn most_input(&self, body_bytes: usize) -> u64 {
+        let (dialect, messages) = match self {
+            Self::OpenAi(head) => (Dialect::OpenAi, head.messages),
+            Self::Anthropic(head) => (Dialect::Anthropic, head.messages),
+            Self::Gemini(head) => (Dialect::Gemini, head.contents),
+        };
+        bound::most_input_tokens(dialect, messages, body_bytes)
     }
 
     /// How many answers are wanted.

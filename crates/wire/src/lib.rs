@@ -4,6 +4,7 @@
 //! Everything here is a pure function of bytes. No runtime, no socket, no clock, no configuration and no randomness
 //! may enter, and nothing may recurse on input or panic on it: every byte comes from somebody else.
 
+mod bound;
 mod json;
 mod request;
 

@@ -1,5 +1,5 @@
-//! Estimates of token counts, for reservations and for answers whose provider reports no usage. Counts that a provider
-//! reports are in `usage`, and always win.
+//! Estimates of token counts, for answers whose provider reports no usage. Counts that a provider reports are in `usage`,
+//! and always win; what a call may cost at most is in `bound`.
 
 use tiktoken_rs::{CoreBPE, cl100k_base_singleton, o200k_base_singleton};
 
@@ -31,12 +31,6 @@ pub fn estimate_tokens(model: &str, text: &str) -> u64 {
         seen += piece.len() as u64;
     }
     (tokens * text.len() as u64).div_ceil(seen.max(1)).max(1)
-}
-
-/// A bound on the tokens of so many bytes of text: every token is at least one byte. Media given by reference can
-/// cost more than their bytes.
-pub fn upper_bound_tokens(bytes: usize) -> u64 {
-    bytes as u64
 }
 
 fn tokenizer(model: &str) -> &'static CoreBPE {
