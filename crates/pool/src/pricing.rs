@@ -1,6 +1,7 @@
 //! What a call costs in money, by a table that is kept as data. A model that the table does not name has no price, which
 //! is not the same as costing nothing. Prices are whole micro-dollars per million tokens and a cost is rounded up once,
-//! so it is exact to less than one micro-dollar. Surcharges for very long prompts and for tools are not in the table.
+//! so it is exact to less than one micro-dollar. Surcharges for very long prompts,
+//! for long-lived cache entries and for tools are not in the table.
 
 use std::collections::HashMap;
 
@@ -164,6 +165,19 @@ mod tests {
     }
 
     #[test]
+    fn what_has_a_price_of_its_own_does_not_get_its_neighbours() {
+        for model in [
+            "gpt-4o-mini-2024-07-18.ft-1",
+            "gpt-6.1-sol-pro",
+            "claude-opus-5-7",
+            "gemini-2.5-pro-preview-tts",
+            "gemini-2.5-flash-lite-preview-tts",
+        ] {
+            assert_eq!(micro(model, Tokens::default()), None, "{model}");
+        }
+    }
+
+    #[test]
     fn a_file_wins_over_the_built_in_table() {
         let mut prices = Prices::built_in().unwrap();
         prices.add(r#"{"prices":[{"models":["gpt-4o","mine-*"],"input":7000000,"output":0}]}"#).unwrap();
@@ -174,6 +188,15 @@ mod tests {
         assert_eq!(prices.of("gpt-4o").unwrap().cost(&tokens), MicroUsd(9));
         assert!(prices.add(r#"{"prices":[{"models":["x"],"input":-1,"output":0}]}"#).is_err());
         assert!(prices.add(r#"{"prices":[{"models":["x"],"input":99999999999999,"output":0}]}"#).is_err());
+    }
+
+    #[test]
+    fn the_built_in_table_names_each_model_once() {
+        let table: Table = serde_json::from_str(BUILT_IN).unwrap();
+        let mut names = std::collections::HashSet::new();
+        for row in &table.prices {
+            assert!(row.models.iter().all(|model| names.insert(model.clone())), "{:?}", row.models);
+        }
     }
 
     fn price() -> impl Strategy<Value = Price> {
