@@ -81,12 +81,61 @@ struct Row {
     price: Price,
 }
 
+impl Row {
+    /// Refuses numbers that can only be mistakes.
+    fn check(&self) -> Result<(), PriceError> {
+        let name = || self.models.first().map_or("?", Pattern::as_str).to_owned();
+        let price = &self.price;
+        let all = [Some(price.input), Some(price.output), price.cache_read, price.cache_write];
+        if all.into_iter().flatten().any(|one| one > HIGHEST) {
+            return Err(PriceError::TooHigh(name()));
+        }
+        Ok(())
+    }
+}
+
+/// What is known of models by their names or by patterns of them.
+#[derive(Debug)]
+struct ByModel<T> {
+    exact: HashMap<String, T>,
+    /// A later table's before an earlier one's, and of one table the longest literal beginning first.
+    patterns: Vec<(Pattern, T)>,
+}
+
+impl<T> Default for ByModel<T> {
+    fn default() -> Self {
+        Self { exact: HashMap::new(), patterns: Vec::new() }
+    }
+}
+
+impl<T: Copy> ByModel<T> {
+    /// Puts what one table says over what is known.
+    fn add(&mut self, rows: Vec<(Pattern, T)>) {
+        let (exact, mut patterns): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|(model, _)| model.is_exact());
+        self.exact.retain(|name, _| !patterns.iter().any(|(pattern, _)| pattern.matches(name)));
+        self.exact.extend(exact.into_iter().map(|(model, value)| (model.as_str().to_owned(), value)));
+        patterns.sort_by_key(|(model, _)| std::cmp::Reverse(model.literal_prefix().len()));
+        patterns.append(&mut self.patterns);
+        self.patterns = patterns;
+    }
+
+    /// What is known of a model, whatever vendor stands before its name.
+    fn of(&self, model: &str) -> Option<T> {
+        let bare = model.rsplit('/').next().filter(|bare| *bare != model);
+        self.find(model).or_else(|| self.find(bare?))
+    }
+
+    fn find(&self, model: &str) -> Option<T> {
+        let matching = || self.patterns.iter().find(|(pattern, _)| pattern.matches(model));
+        self.exact.get(model).copied().or_else(|| matching().map(|(_, value)| *value))
+    }
+}
+
 /// The prices of all models that are known.
 #[derive(Debug, Default)]
 pub struct Prices {
-    exact: HashMap<String, Price>,
-    /// Longest literal beginning first.
-    patterns: Vec<(Pattern, Price)>,
+    prices: ByModel<Price>,
 }
 
 impl Prices {
@@ -97,39 +146,18 @@ impl Prices {
         Ok(prices)
     }
 
-    /// Puts a table of the same form over what is known; its rows win.
+    /// Puts a table of the same form over what is known; its rows win. Either all of it counts or nothing.
     pub fn add(&mut self, json: &str) -> Result<(), PriceError> {
         let table: Table = serde_json::from_str(json)?;
-        let mut patterns = Vec::new();
-        for Row { models, price } in table.prices {
-            let all = [Some(price.input), Some(price.output), price.cache_read, price.cache_write];
-            if all.into_iter().flatten().any(|one| one > HIGHEST) {
-                return Err(PriceError::TooHigh(models.first().map_or("?", Pattern::as_str).to_owned()));
-            }
-            for model in models {
-                if model.is_exact() {
-                    self.exact.insert(model.as_str().to_owned(), price);
-                } else {
-                    self.exact.retain(|name, _| !model.matches(name));
-                    patterns.push((model, price));
-                }
-            }
-        }
-        patterns.sort_by_key(|(model, _)| std::cmp::Reverse(model.literal_prefix().len()));
-        patterns.append(&mut self.patterns);
-        self.patterns = patterns;
+        table.prices.iter().try_for_each(Row::check)?;
+        let named = |Row { models, price }| models.into_iter().map(move |model| (model, price));
+        self.prices.add(table.prices.into_iter().flat_map(named).collect());
         Ok(())
     }
 
     /// The price of a model, whatever vendor stands before its name.
     pub fn of(&self, model: &str) -> Option<Price> {
-        let bare = model.rsplit('/').next().filter(|bare| *bare != model);
-        self.find(model).or_else(|| self.find(bare?))
-    }
-
-    fn find(&self, model: &str) -> Option<Price> {
-        let matching = || self.patterns.iter().find(|(pattern, _)| pattern.matches(model));
-        self.exact.get(model).copied().or_else(|| matching().map(|(_, price)| *price))
+        self.prices.of(model)
     }
 }
 
@@ -188,6 +216,18 @@ mod tests {
         assert_eq!(prices.of("gpt-4o").unwrap().cost(&tokens), MicroUsd(9));
         assert!(prices.add(r#"{"prices":[{"models":["x"],"input":-1,"output":0}]}"#).is_err());
         assert!(prices.add(r#"{"prices":[{"models":["x"],"input":99999999999999,"output":0}]}"#).is_err());
+    }
+
+    #[test]
+    fn a_table_may_say_its_rows_in_any_order() {
+        let exact = r#"{"models":["mine-1"],"input":1,"output":0}"#;
+        let pattern = r#"{"models":["mine-*"],"input":2,"output":0}"#;
+        for rows in [[exact, pattern], [pattern, exact]] {
+            let mut prices = Prices::default();
+            prices.add(&format!(r#"{{"prices":[{}]}}"#, rows.join(","))).unwrap();
+            assert_eq!(prices.of("mine-1").map(|price| price.input), Some(1));
+            assert_eq!(prices.of("mine-2").map(|price| price.input), Some(2));
+        }
     }
 
     #[test]
