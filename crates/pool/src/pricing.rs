@@ -1,7 +1,7 @@
-//! What a call costs in money, by a table that is kept as data. A model that the table does not name has no price, which
-//! is not the same as costing nothing. Prices are whole micro-dollars per million tokens and a cost is rounded up once,
-//! so it is exact to less than one micro-dollar. Surcharges for very long prompts,
-//! for long-lived cache entries and for tools are not in the table.
+//! What a call costs in money and how long an answer can get, by a table that is kept as data. A model that the table
+//! does not name has no price, which is not the same as costing nothing, and no known limit, which is not the same as
+//! none. Prices are whole micro-dollars per million tokens and a cost is rounded up once, so it is exact to less than
+//! one micro-dollar. Surcharges for very long prompts, for long-lived cache entries and for tools are not in the table.
 
 use std::collections::HashMap;
 
@@ -14,6 +14,8 @@ use crate::units::{AMOUNT_LIMIT, MicroUsd};
 const BUILT_IN: &str = include_str!("../data/prices.json");
 /// A price above this (a million dollars per million tokens) is a mistake.
 const HIGHEST: u64 = 1_000_000_000_000;
+/// An output limit above this many tokens is a mistake, and so is 0.
+const LONGEST: u64 = 10_000_000;
 const MILLION: u128 = 1_000_000;
 
 /// Why a price table can't be used.
@@ -25,6 +27,9 @@ pub enum PriceError {
     /// A number is out of bounds.
     #[error("a price of {0} is above {HIGHEST} micro-dollars per million tokens")]
     TooHigh(String),
+    /// A limit is out of bounds.
+    #[error("an output limit of {0} is not between 1 and {LONGEST} tokens")]
+    OutputLimit(String),
 }
 
 /// Tokens by what they are billed as. Cached and written ones are part of `input`.
@@ -79,6 +84,7 @@ struct Row {
     models: Vec<Pattern>,
     #[serde(flatten)]
     price: Price,
+    max_output: Option<u64>,
 }
 
 impl Row {
@@ -89,6 +95,9 @@ impl Row {
         let all = [Some(price.input), Some(price.output), price.cache_read, price.cache_write];
         if all.into_iter().flatten().any(|one| one > HIGHEST) {
             return Err(PriceError::TooHigh(name()));
+        }
+        if self.max_output.is_some_and(|limit| !(1..=LONGEST).contains(&limit)) {
+            return Err(PriceError::OutputLimit(name()));
         }
         Ok(())
     }
@@ -132,10 +141,12 @@ impl<T: Copy> ByModel<T> {
     }
 }
 
-/// The prices of all models that are known.
+/// The prices and the output limits of all models that are known.
 #[derive(Debug, Default)]
 pub struct Prices {
     prices: ByModel<Price>,
+    /// Apart from the prices, so that a row without a limit leaves the one that is known.
+    output_limits: ByModel<u64>,
 }
 
 impl Prices {
@@ -150,14 +161,26 @@ impl Prices {
     pub fn add(&mut self, json: &str) -> Result<(), PriceError> {
         let table: Table = serde_json::from_str(json)?;
         table.prices.iter().try_for_each(Row::check)?;
-        let named = |Row { models, price }| models.into_iter().map(move |model| (model, price));
-        self.prices.add(table.prices.into_iter().flat_map(named).collect());
+        let (mut prices, mut output_limits) = (Vec::new(), Vec::new());
+        for Row { models, price, max_output } in table.prices {
+            for model in models {
+                output_limits.extend(max_output.map(|limit| (model.clone(), limit)));
+                prices.push((model, price));
+            }
+        }
+        self.prices.add(prices);
+        self.output_limits.add(output_limits);
         Ok(())
     }
 
     /// The price of a model, whatever vendor stands before its name.
     pub fn of(&self, model: &str) -> Option<Price> {
         self.prices.of(model)
+    }
+
+    /// The largest number of tokens that a model can answer with at once, reasoning included, where it is known.
+    pub fn output_limit(&self, model: &str) -> Option<u64> {
+        self.output_limits.of(model)
     }
 }
 
@@ -231,10 +254,47 @@ mod tests {
     }
 
     #[test]
+    fn answers_have_known_lengths() {
+        let prices = Prices::built_in().unwrap();
+        assert_eq!(prices.output_limit("gpt-4o"), Some(16_384));
+        assert_eq!(prices.output_limit("openai/gpt-4o-2024-08-06"), Some(16_384));
+        assert_eq!(prices.output_limit("claude-sonnet-4-5-20250929"), Some(64_000));
+        for model in ["", "no-such-model", "vendor/gpt-4o:free", "text-embedding-3-small"] {
+            assert_eq!(prices.output_limit(model), None, "{model}");
+        }
+    }
+
+    #[test]
+    fn a_file_may_leave_output_limits_as_they_are() {
+        let mut prices = Prices::built_in().unwrap();
+        prices.add(r#"{"prices":[{"models":["gpt-4*","mine"],"input":7000000,"output":0}]}"#).unwrap();
+        assert_eq!(prices.of("gpt-4o").map(|price| price.input), Some(7_000_000));
+        assert_eq!(prices.output_limit("gpt-4o"), Some(16_384));
+        assert_eq!(prices.output_limit("mine"), None);
+        prices.add(r#"{"prices":[{"models":["gpt-4*"],"input":0,"output":0,"max_output":5}]}"#).unwrap();
+        assert_eq!(prices.output_limit("gpt-4o"), Some(5));
+    }
+
+    #[test]
+    fn absurd_output_limits_are_refused_with_the_whole_table() {
+        let mut prices = Prices::default();
+        for limit in ["0", "10000001", "-1", "\"many\""] {
+            let row = format!(r#"{{"models":["x"],"input":0,"output":0,"max_output":{limit}}}"#);
+            let table = format!(r#"{{"prices":[{{"models":["y"],"input":0,"output":0}},{row}]}}"#);
+            assert!(prices.add(&table).is_err(), "{limit}");
+            assert_eq!(prices.of("y"), None, "{limit}");
+        }
+        prices.add(r#"{"prices":[{"models":["x"],"input":0,"output":0,"max_output":10000000}]}"#).unwrap();
+        assert_eq!(prices.output_limit("x"), Some(LONGEST));
+    }
+
+    #[test]
     fn the_built_in_table_names_each_model_once() {
         let table: Table = serde_json::from_str(BUILT_IN).unwrap();
         let mut names = std::collections::HashSet::new();
         for row in &table.prices {
+            let limits = 1..=LONGEST;
+            assert!(row.max_output.is_none_or(|limit| limits.contains(&limit)), "{:?}", row.models);
             assert!(row.models.iter().all(|model| names.insert(model.clone())), "{:?}", row.models);
         }
     }
