@@ -1,6 +1,7 @@
-//! What a call costs in money, by a table that is kept as data. A model that the table does not name has no price, which
-//! is not the same as costing nothing. Prices are whole micro-dollars per million tokens and a cost is rounded up once,
-//! so it is exact to less than one micro-dollar. Surcharges for very long prompts and for tools are not in the table.
+//! What a call costs in money and how long an answer can get, by a table that is kept as data. A model that the table
+//! does not name has no price, which is not the same as costing nothing, and no known limit, which is not the same as
+//! none. Prices are whole micro-dollars per million tokens and a cost is rounded up once, so it is exact to less than
+//! one micro-dollar. Surcharges for very long prompts, for long-lived cache entries and for tools are not in the table.
 
 use std::collections::HashMap;
 
@@ -13,6 +14,8 @@ use crate::units::{AMOUNT_LIMIT, MicroUsd};
 const BUILT_IN: &str = include_str!("../data/prices.json");
 /// A price above this (a million dollars per million tokens) is a mistake.
 const HIGHEST: u64 = 1_000_000_000_000;
+/// An output limit above this many tokens is a mistake, and so is 0.
+const LONGEST: u64 = 10_000_000;
 const MILLION: u128 = 1_000_000;
 
 /// Why a price table can't be used.
@@ -24,6 +27,9 @@ pub enum PriceError {
     /// A number is out of bounds.
     #[error("a price of {0} is above {HIGHEST} micro-dollars per million tokens")]
     TooHigh(String),
+    /// A limit is out of bounds.
+    #[error("an output limit of {0} is not between 1 and {LONGEST} tokens")]
+    OutputLimit(String),
 }
 
 /// Tokens by what they are billed as. Cached and written ones are part of `input`.
@@ -78,14 +84,69 @@ struct Row {
     models: Vec<Pattern>,
     #[serde(flatten)]
     price: Price,
+    max_output: Option<u64>,
 }
 
-/// The prices of all models that are known.
+impl Row {
+    /// Refuses numbers that can only be mistakes.
+    fn check(&self) -> Result<(), PriceError> {
+        let name = || self.models.first().map_or("?", Pattern::as_str).to_owned();
+        let price = &self.price;
+        let all = [Some(price.input), Some(price.output), price.cache_read, price.cache_write];
+        if all.into_iter().flatten().any(|one| one > HIGHEST) {
+            return Err(PriceError::TooHigh(name()));
+        }
+        if self.max_output.is_some_and(|limit| !(1..=LONGEST).contains(&limit)) {
+            return Err(PriceError::OutputLimit(name()));
+        }
+        Ok(())
+    }
+}
+
+/// What is known of models by their names or by patterns of them.
+#[derive(Debug)]
+struct ByModel<T> {
+    exact: HashMap<String, T>,
+    /// A later table's before an earlier one's, and of one table the longest literal beginning first.
+    patterns: Vec<(Pattern, T)>,
+}
+
+impl<T> Default for ByModel<T> {
+    fn default() -> Self {
+        Self { exact: HashMap::new(), patterns: Vec::new() }
+    }
+}
+
+impl<T: Copy> ByModel<T> {
+    /// Puts what one table says over what is known.
+    fn add(&mut self, rows: Vec<(Pattern, T)>) {
+        let (exact, mut patterns): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|(model, _)| model.is_exact());
+        self.exact.retain(|name, _| !patterns.iter().any(|(pattern, _)| pattern.matches(name)));
+        self.exact.extend(exact.into_iter().map(|(model, value)| (model.as_str().to_owned(), value)));
+        patterns.sort_by_key(|(model, _)| std::cmp::Reverse(model.literal_prefix().len()));
+        patterns.append(&mut self.patterns);
+        self.patterns = patterns;
+    }
+
+    /// What is known of a model, whatever vendor stands before its name.
+    fn of(&self, model: &str) -> Option<T> {
+        let bare = model.rsplit('/').next().filter(|bare| *bare != model);
+        self.find(model).or_else(|| self.find(bare?))
+    }
+
+    fn find(&self, model: &str) -> Option<T> {
+        let matching = || self.patterns.iter().find(|(pattern, _)| pattern.matches(model));
+        self.exact.get(model).copied().or_else(|| matching().map(|(_, value)| *value))
+    }
+}
+
+/// The prices and the output limits of all models that are known.
 #[derive(Debug, Default)]
 pub struct Prices {
-    exact: HashMap<String, Price>,
-    /// Longest literal beginning first.
-    patterns: Vec<(Pattern, Price)>,
+    prices: ByModel<Price>,
+    /// Apart from the prices, so that a row without a limit leaves the one that is known.
+    output_limits: ByModel<u64>,
 }
 
 impl Prices {
@@ -96,39 +157,30 @@ impl Prices {
         Ok(prices)
     }
 
-    /// Puts a table of the same form over what is known; its rows win.
+    /// Puts a table of the same form over what is known; its rows win. Either all of it counts or nothing.
     pub fn add(&mut self, json: &str) -> Result<(), PriceError> {
         let table: Table = serde_json::from_str(json)?;
-        let mut patterns = Vec::new();
-        for Row { models, price } in table.prices {
-            let all = [Some(price.input), Some(price.output), price.cache_read, price.cache_write];
-            if all.into_iter().flatten().any(|one| one > HIGHEST) {
-                return Err(PriceError::TooHigh(models.first().map_or("?", Pattern::as_str).to_owned()));
-            }
+        table.prices.iter().try_for_each(Row::check)?;
+        let (mut prices, mut output_limits) = (Vec::new(), Vec::new());
+        for Row { models, price, max_output } in table.prices {
             for model in models {
-                if model.is_exact() {
-                    self.exact.insert(model.as_str().to_owned(), price);
-                } else {
-                    self.exact.retain(|name, _| !model.matches(name));
-                    patterns.push((model, price));
-                }
+                output_limits.extend(max_output.map(|limit| (model.clone(), limit)));
+                prices.push((model, price));
             }
         }
-        patterns.sort_by_key(|(model, _)| std::cmp::Reverse(model.literal_prefix().len()));
-        patterns.append(&mut self.patterns);
-        self.patterns = patterns;
+        self.prices.add(prices);
+        self.output_limits.add(output_limits);
         Ok(())
     }
 
     /// The price of a model, whatever vendor stands before its name.
     pub fn of(&self, model: &str) -> Option<Price> {
-        let bare = model.rsplit('/').next().filter(|bare| *bare != model);
-        self.find(model).or_else(|| self.find(bare?))
+        self.prices.of(model)
     }
 
-    fn find(&self, model: &str) -> Option<Price> {
-        let matching = || self.patterns.iter().find(|(pattern, _)| pattern.matches(model));
-        self.exact.get(model).copied().or_else(|| matching().map(|(_, price)| *price))
+    /// The largest number of tokens that a model can answer with at once, reasoning included, where it is known.
+    pub fn output_limit(&self, model: &str) -> Option<u64> {
+        self.output_limits.of(model)
     }
 }
 
@@ -164,6 +216,19 @@ mod tests {
     }
 
     #[test]
+    fn what_has_a_price_of_its_own_does_not_get_its_neighbours() {
+        for model in [
+            "gpt-4o-mini-2024-07-18.ft-1",
+            "gpt-6.1-sol-pro",
+            "claude-opus-5-7",
+            "gemini-2.5-pro-preview-tts",
+            "gemini-2.5-flash-lite-preview-tts",
+        ] {
+            assert_eq!(micro(model, Tokens::default()), None, "{model}");
+        }
+    }
+
+    #[test]
     fn a_file_wins_over_the_built_in_table() {
         let mut prices = Prices::built_in().unwrap();
         prices.add(r#"{"prices":[{"models":["gpt-4o","mine-*"],"input":7000000,"output":0}]}"#).unwrap();
@@ -174,6 +239,64 @@ mod tests {
         assert_eq!(prices.of("gpt-4o").unwrap().cost(&tokens), MicroUsd(9));
         assert!(prices.add(r#"{"prices":[{"models":["x"],"input":-1,"output":0}]}"#).is_err());
         assert!(prices.add(r#"{"prices":[{"models":["x"],"input":99999999999999,"output":0}]}"#).is_err());
+    }
+
+    #[test]
+    fn a_table_may_say_its_rows_in_any_order() {
+        let exact = r#"{"models":["mine-1"],"input":1,"output":0}"#;
+        let pattern = r#"{"models":["mine-*"],"input":2,"output":0}"#;
+        for rows in [[exact, pattern], [pattern, exact]] {
+            let mut prices = Prices::default();
+            prices.add(&format!(r#"{{"prices":[{}]}}"#, rows.join(","))).unwrap();
+            assert_eq!(prices.of("mine-1").map(|price| price.input), Some(1));
+            assert_eq!(prices.of("mine-2").map(|price| price.input), Some(2));
+        }
+    }
+
+    #[test]
+    fn answers_have_known_lengths() {
+        let prices = Prices::built_in().unwrap();
+        assert_eq!(prices.output_limit("gpt-4o"), Some(16_384));
+        assert_eq!(prices.output_limit("openai/gpt-4o-2024-08-06"), Some(16_384));
+        assert_eq!(prices.output_limit("claude-sonnet-4-5-20250929"), Some(64_000));
+        for model in ["", "no-such-model", "vendor/gpt-4o:free", "text-embedding-3-small"] {
+            assert_eq!(prices.output_limit(model), None, "{model}");
+        }
+    }
+
+    #[test]
+    fn a_file_may_leave_output_limits_as_they_are() {
+        let mut prices = Prices::built_in().unwrap();
+        prices.add(r#"{"prices":[{"models":["gpt-4*","mine"],"input":7000000,"output":0}]}"#).unwrap();
+        assert_eq!(prices.of("gpt-4o").map(|price| price.input), Some(7_000_000));
+        assert_eq!(prices.output_limit("gpt-4o"), Some(16_384));
+        assert_eq!(prices.output_limit("mine"), None);
+        prices.add(r#"{"prices":[{"models":["gpt-4*"],"input":0,"output":0,"max_output":5}]}"#).unwrap();
+        assert_eq!(prices.output_limit("gpt-4o"), Some(5));
+    }
+
+    #[test]
+    fn absurd_output_limits_are_refused_with_the_whole_table() {
+        let mut prices = Prices::default();
+        for limit in ["0", "10000001", "-1", "\"many\""] {
+            let row = format!(r#"{{"models":["x"],"input":0,"output":0,"max_output":{limit}}}"#);
+            let table = format!(r#"{{"prices":[{{"models":["y"],"input":0,"output":0}},{row}]}}"#);
+            assert!(prices.add(&table).is_err(), "{limit}");
+            assert_eq!(prices.of("y"), None, "{limit}");
+        }
+        prices.add(r#"{"prices":[{"models":["x"],"input":0,"output":0,"max_output":10000000}]}"#).unwrap();
+        assert_eq!(prices.output_limit("x"), Some(LONGEST));
+    }
+
+    #[test]
+    fn the_built_in_table_names_each_model_once() {
+        let table: Table = serde_json::from_str(BUILT_IN).unwrap();
+        let mut names = std::collections::HashSet::new();
+        for row in &table.prices {
+            let limits = 1..=LONGEST;
+            assert!(row.max_output.is_none_or(|limit| limits.contains(&limit)), "{:?}", row.models);
+            assert!(row.models.iter().all(|model| names.insert(model.clone())), "{:?}", row.models);
+        }
     }
 
     fn price() -> impl Strategy<Value = Price> {
