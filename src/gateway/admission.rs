@@ -22,7 +22,8 @@ use crate::error::{ApiError, Result};
 use crate::state::limits::Subject;
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// Output tokens reserved for an answer whose length the client does not bound, and the most for one that it does.
+/// Output tokens reserved for an answer whose length neither the client nor the table of models bounds, and the most for
+/// one that only the client does.
 const USUAL_OUTPUT: u64 = 16_384;
 const LONGEST_OUTPUT: u64 = 262_144;
 
@@ -30,6 +31,8 @@ const LONGEST_OUTPUT: u64 = 262_144;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Estimate {
     tokens: i64,
+    /// The same without what hardly any answer needs: a rate is for what is usual, a quota for what is possible.
+    usual_tokens: i64,
     /// Unknown where the model's price is.
     micro_usd: Option<MicroUsd>,
 }
@@ -50,16 +53,23 @@ pub(super) struct Limited {
 
 /// The most that a call is expected to use.
 pub(super) fn estimate(app: &App, asked: &Asked<'_>, body_bytes: usize) -> Estimate {
-    let price = app.gateway.prices.of(&asked.model);
+    let prices = &app.gateway.prices;
+    let price = prices.of(&asked.model);
     if asked.endpoint.only_counts() {
-        return Estimate { tokens: 0, micro_usd: price.map(|_| MicroUsd(0)) };
+        return Estimate { tokens: 0, usual_tokens: 0, micro_usd: price.map(|_| MicroUsd(0)) };
     }
     let head = &asked.head;
-    let bound = head.output_limit().unwrap_or(USUAL_OUTPUT).min(LONGEST_OUTPUT);
-    let (input, output) = (head.most_input(body_bytes), bound.saturating_mul(head.answers()));
+    let (asked_for, possible) = (head.output_limit(), prices.output_limit(&asked.model));
+    let most = match (asked_for, possible) {
+        (Some(asked_for), possible) => asked_for.min(possible.unwrap_or(LONGEST_OUTPUT)),
+        (None, possible) => possible.unwrap_or(USUAL_OUTPUT),
+    };
+    let usual = if asked_for.is_some() { most } else { most.min(USUAL_OUTPUT) };
+    let input = head.most_input(body_bytes);
+    let output = most.saturating_mul(head.answers());
     let micro_usd = price.map(|price| price.cost(&Tokens { input, output, ..Tokens::default() }));
-    let tokens = i64::try_from(input.saturating_add(output)).unwrap_or(i64::MAX);
-    Estimate { tokens, micro_usd }
+    let all = |output: u64| i64::try_from(input.saturating_add(output)).unwrap_or(i64::MAX);
+    Estimate { tokens: all(output), usual_tokens: all(usual.saturating_mul(head.answers())), micro_usd }
 }
 
 /// How long what is set aside for a call lives if nobody settles it.
@@ -115,7 +125,7 @@ async fn admit(app: &App, subject: Subject, limits: &Limits, id: LeaseId, estima
     let at = app.clock.now();
     let now = Moment(at.millis());
     let money = estimate.micro_usd.map_or(0, |money| money.0);
-    let ask = Ask { id, tokens: estimate.tokens, micro_usd: money, expires_at: now.plus(life_millis(app)) };
+    let ask = Ask { id, tokens: estimate.usual_tokens, micro_usd: money, expires_at: now.plus(life_millis(app)) };
     let (month, begun) = at.month();
     let mut answer = app.state.admit(subject, limits, &ask, month, now).await?;
     if answer == Err(Refusal::UnknownMonth) {

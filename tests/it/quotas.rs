@@ -24,6 +24,7 @@ both_shapes!(
     a_thousand_calls_get_exactly_what_there_is,
     a_quota_survives_a_restart_and_a_lost_redis,
     sharing_gives_and_unsharing_takes,
+    what_is_set_aside_is_what_a_call_can_cost,
     every_step_is_the_same_as_in_memory,
 );
 
@@ -151,6 +152,36 @@ async fn toggle(server: &Server, access: &str, account: &Value, ada: UserId) {
 async fn quota_is_below(server: &Server, user: UserId, limit: Units) -> Option<()> {
     let (left, max) = quota(server, user).await;
     (left <= limit && max <= limit).then_some(())
+}
+
+async fn what_is_set_aside_is_what_a_call_can_cost(harness: Arc<Harness>) {
+    let provider = Provider::start().await;
+    let server = harness.server_with(&[("POLICY_BASE_QUOTA", "0.1")]).await;
+    server.person("owner").await;
+    let (owner, _) = server.sign_in("owner").await;
+    let models = json!({"is_shared": 1, "models": ["gpt-4o", "gpt-5"]});
+    server.account(&owner, provider.address, models).await;
+    server.person("ada").await;
+    let (ada, _) = server.sign_in("ada").await;
+    let call = async |body: Value| {
+        let (status, answer) = server.post("/v1/chat/completions", &ada, body).await;
+        (status, answer["error"]["code"].as_str().map(str::to_owned))
+    };
+    let lacking = (429, Some("insufficient_quota".to_owned()));
+    // Half a million bytes are worth more than there is as text, but not as a picture.
+    let data = "A".repeat(500_000);
+    let text = json!([{"role": "user", "content": data}]);
+    assert_eq!(call(json!({"model": "gpt-4o", "messages": text})).await, lacking);
+    let url = format!("data:image/png;base64,{data}");
+    let picture =
+        json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]);
+    assert_eq!(call(json!({"model": "gpt-4o", "messages": picture})).await, (200, None));
+    // An answer may get as long as the model lets it, unless the client says otherwise.
+    let text = json!([{"role": "user", "content": "hi"}]);
+    assert_eq!(call(json!({"model": "gpt-5", "messages": text})).await, lacking);
+    let bounded = json!({"model": "gpt-5", "messages": text, "max_completion_tokens": 100});
+    assert_eq!(call(bounded).await, (200, None));
+    server.stop().await;
 }
 
 /// The state of a test's shape, driven without a server.
