@@ -285,11 +285,10 @@ impl Serving {
         PoolId::new(self.id.0.clone())
     }
 
-    /// What a call of this upstream model is counted in; `None` where the account has no allowance for it.
-    pub(super) fn unit_for(&self, upstream_model: &str) -> Option<LimitUnit> {
-        let covers =
-            |allowance: &&Allowance| allowance.models.iter().any(|pattern| pattern.matches(upstream_model));
-        self.allowances.iter().find(covers).map(|allowance| allowance.unit)
+    /// What a call of this upstream model is counted in; nothing where the account has no allowance for it.
+    pub(super) fn units_for(&self, upstream_model: &str) -> impl Iterator<Item = LimitUnit> {
+        let covering = self.allowances.iter().filter(move |allowance| allowance.covers(upstream_model));
+        covering.map(|allowance| allowance.unit)
     }
 
     /// What the account is worth to its owner in one group of models. Without an allowance it counts
@@ -307,12 +306,31 @@ impl Serving {
             return policy.default_allowance;
         }
         let given = self.allowances.iter().filter(|allowance| allowance.models.iter().any(gives));
-        given.fold(Units::ZERO, |sum, allowance| sum.plus(allowance.capacity(&policy.reference)))
+        sum_of_budgets(given.map(|one| (one.models.as_slice(), one.capacity(&policy.reference))))
     }
 }
 
+/// Allowances that may bound the same call (so much in 5 hours, and so much in 7 days) are one budget, which gives no more
+/// than the smallest of them.
+fn sum_of_budgets<'a>(allowances: impl Iterator<Item = (&'a [Pattern], Units)>) -> Units {
+    let mut budgets: Vec<(Vec<&Pattern>, Units)> = Vec::new();
+    for (models, size) in allowances {
+        let mut joined = (models.iter().collect::<Vec<_>>(), size);
+        budgets.retain(|(others, size)| {
+            let apart = !models.iter().any(|one| others.iter().any(|other| one.overlaps(other)));
+            if !apart {
+                joined.0.extend(others);
+                joined.1 = joined.1.min(*size);
+            }
+            apart
+        });
+        budgets.push(joined);
+    }
+    budgets.into_iter().fold(Units::ZERO, |sum, (_, size)| sum.plus(size))
+}
+
 impl Allowance {
-    /// Whether a call of this upstream model draws on it, if none before it does.
+    /// Whether a call of this upstream model draws on it.
     pub(super) fn covers(&self, upstream_model: &str) -> bool {
         self.models.iter().any(|pattern| pattern.matches(upstream_model))
     }
@@ -325,4 +343,26 @@ impl Allowance {
 /// A person as the pool knows them.
 pub(super) fn member(user: UserId) -> MemberId {
     MemberId(i64::from(user.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn allowances_that_overlap_are_one_budget() {
+        let sum = |allowances: &[(&[&str], i64)]| {
+            let patterns: Vec<Vec<Pattern>> = allowances
+                .iter()
+                .map(|(models, _)| models.iter().copied().map(Pattern::from).collect())
+                .collect();
+            let sizes = allowances.iter().map(|(_, size)| Units(*size));
+            sum_of_budgets(patterns.iter().map(Vec::as_slice).zip(sizes)).0
+        };
+        assert_eq!(sum(&[]), 0);
+        assert_eq!(sum(&[(&["a"], 5), (&["b"], 7)]), 12);
+        assert_eq!(sum(&[(&["*"], 5), (&["*"], 7)]), 5);
+        assert_eq!(sum(&[(&["a"], 5), (&["b"], 7), (&["*"], 9)]), 5);
+        assert_eq!(sum(&[(&["a", "b"], 5), (&["b", "c"], 4), (&["d"], 1)]), 5);
+    }
 }

@@ -125,7 +125,8 @@ async fn admit(app: &App, subject: Subject, limits: &Limits, id: LeaseId, estima
     let at = app.clock.now();
     let now = Moment(at.millis());
     let money = estimate.micro_usd.map_or(0, |money| money.0);
-    let ask = Ask { id, tokens: estimate.usual_tokens, micro_usd: money, expires_at: now.plus(life_millis(app)) };
+    let ask =
+        Ask { id, tokens: estimate.usual_tokens, micro_usd: money, expires_at: now.plus(life_millis(app)) };
     let (month, begun) = at.month();
     let mut answer = app.state.admit(subject, limits, &ask, month, now).await?;
     if answer == Err(Refusal::UnknownMonth) {

@@ -266,10 +266,9 @@ impl Open {
             return Units::ZERO;
         }
         let cost = Cost { requests: 1, tokens, micro_usd };
-        match served.account.unit_for(&served.upstream_model) {
-            Some(unit) => self.reference.cost(&cost, unit),
-            None => self.reference.highest_cost(&cost),
-        }
+        let units = served.account.units_for(&served.upstream_model);
+        let dearest = units.map(|unit| self.reference.cost(&cost, unit)).max();
+        dearest.unwrap_or_else(|| self.reference.highest_cost(&cost))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::health::{chat, scene};
 
 both_shapes!(
     a_used_up_allowance_rests_until_its_window_is_over,
+    the_scarcest_of_several_bounds_counts,
     many_calls_at_once_don_t_overshoot,
     what_is_used_is_known_everywhere_and_after_a_restart,
     a_providers_headers_are_believed_where_nothing_is_declared,
@@ -49,6 +50,29 @@ async fn a_used_up_allowance_rests_until_its_window_is_over(harness: Arc<Harness
     }
     scene.script.heal("m");
     assert_eq!(scene.chat("m").await.0, 200);
+    scene.server.stop().await;
+}
+
+async fn the_scarcest_of_several_bounds_counts(harness: Arc<Harness>) {
+    let bound = |models: &str, limit: i64, unit: &str, window: &str| json!({"models": [models], "limit": limit, "unit": unit, "window": window});
+    let bounds =
+        [bound("*", 2, "requests", "5h"), bound("*", 3, "requests", "7d"), bound("m", 1_000, "tokens", "1d")];
+    let scene = scene(&harness, json!({"models": ["m", "n"], "allowances": bounds})).await;
+    let id = AccountId(scene.account.clone());
+    let quotas = async || {
+        let views = scene.server.app.gateway.allowances_of(&id).await.unwrap();
+        views.into_iter().map(|view| (view.model_name, view.quota)).collect::<Vec<_>>()
+    };
+    assert_eq!(scene.chat("m").await.0, 200);
+    assert_eq!(quotas().await, [("*".to_owned(), 0.5), ("m".to_owned(), 0.988)]);
+    assert_eq!(scene.chat("n").await.0, 200);
+    assert_eq!(scene.chat("n").await.0, 503, "two in five hours");
+    harness.pass(Duration::from_secs(5 * 3_600));
+    assert_eq!(scene.chat("m").await.0, 200);
+    assert_eq!(quotas().await[0], ("*".to_owned(), 0.0), "three in seven days");
+    assert_eq!(scene.chat("n").await.0, 503);
+    harness.pass(Duration::from_secs(7 * 86_400 - 5 * 3_600));
+    assert_eq!(scene.chat("n").await.0, 200);
     scene.server.stop().await;
 }
 

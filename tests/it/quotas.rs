@@ -173,8 +173,7 @@ async fn what_is_set_aside_is_what_a_call_can_cost(harness: Arc<Harness>) {
     let text = json!([{"role": "user", "content": data}]);
     assert_eq!(call(json!({"model": "gpt-4o", "messages": text})).await, lacking);
     let url = format!("data:image/png;base64,{data}");
-    let picture =
-        json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]);
+    let picture = json!([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]);
     assert_eq!(call(json!({"model": "gpt-4o", "messages": picture})).await, (200, None));
     // An answer may get as long as the model lets it, unless the client says otherwise.
     let text = json!([{"role": "user", "content": "hi"}]);

@@ -73,7 +73,7 @@ pub struct Account {
     pub weight: u32,
     /// How many calls may run on it at once; `None` means any number.
     pub max_concurrency: Option<u32>,
-    /// Its allowances; the first that names a model counts for it, a model that none names is unlimited.
+    /// Its allowances; all that name a model count for it, a model that none names is unlimited.
     pub allowances: Vec<Share>,
 }
 
@@ -106,10 +106,10 @@ impl Account {
         self.aliases.get(model).map_or(model, String::as_str)
     }
 
-    /// The place of the allowance that an upstream model draws on.
-    pub fn allowance_for(&self, upstream: &str) -> Option<usize> {
-        self.allowances
-            .iter()
-            .position(|allowance| allowance.models.iter().any(|pattern| pattern.matches(upstream)))
+    /// The places of the allowances that an upstream model draws on.
+    pub fn allowances_for<'a>(&'a self, upstream: &'a str) -> impl Iterator<Item = usize> + 'a {
+        let named = move |share: &Share| share.models.iter().any(|pattern| pattern.matches(upstream));
+        let places = self.allowances.iter().enumerate().filter(move |(_, share)| named(share));
+        places.map(|(place, _)| place)
     }
 }

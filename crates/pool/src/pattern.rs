@@ -33,6 +33,18 @@ impl Pattern {
     pub fn matches(&self, name: &str) -> bool {
         glob_matches(&self.0, name)
     }
+
+    /// Whether one name may be meant by both. Of two globs only the beginnings are compared, so it may say yes too often.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        match (self.is_exact(), other.is_exact()) {
+            (true, _) => other.matches(&self.0),
+            (_, true) => self.matches(&other.0),
+            _ => {
+                let (one, two) = (self.literal_prefix(), other.literal_prefix());
+                one.starts_with(two) || two.starts_with(one)
+            }
+        }
+    }
 }
 
 impl From<&str> for Pattern {
@@ -85,5 +97,21 @@ mod tests {
             assert_eq!(Pattern::from(pattern).matches(name), expected, "{pattern} {name}");
         }
         assert_eq!(Pattern::from("claude-*-x").literal_prefix(), "claude-");
+    }
+
+    #[test]
+    fn patterns_overlap() {
+        for (one, two, expected) in [
+            ("a", "a", true),
+            ("a", "b", false),
+            ("a*", "abc", true),
+            ("a*", "b", false),
+            ("a*", "ab*", true),
+            ("a*", "b*", false),
+            ("*", "x*y", true),
+        ] {
+            let (one, two) = (Pattern::from(one), Pattern::from(two));
+            assert_eq!((one.overlaps(&two), two.overlaps(&one)), (expected, expected), "{one:?} {two:?}");
+        }
     }
 }

@@ -149,8 +149,9 @@ mod tests {
                 r#"{{"type":"image","source":{{"type":"base64","media_type":"image/png","data":"{data}"}}}}"#
             );
             assert_eq!(cost(Dialect::Anthropic, &block, size), 5_000);
-            let answer =
-                format!(r#"{{"type":"tool_result","tool_use_id":"t","content":[{{"type":"text"}},{block}]}}"#);
+            let answer = format!(
+                r#"{{"type":"tool_result","tool_use_id":"t","content":[{{"type":"text"}},{block}]}}"#
+            );
             assert_eq!(cost(Dialect::Anthropic, &answer, size), 5_000);
             let block = format!(r#"{{"inlineData":{{"data":"{data}","mimeType":"image/png"}}}}"#);
             assert_eq!(cost(Dialect::Gemini, &block, size), 10_000);

@@ -110,8 +110,8 @@ pub(super) struct Hold {
     allowances: Arc<Allowances>,
     account: AccountId,
     gauge: SharedGauge,
-    /// The counter and the estimate; none where no allowance covers the model.
-    held: Option<(String, i64)>,
+    /// The counters and their estimates; none where no allowance covers the model.
+    held: Vec<(String, i64)>,
 }
 
 impl Drop for Hold {
@@ -122,9 +122,16 @@ impl Drop for Hold {
 
 impl Hold {
     fn release(&mut self) {
-        let Some((name, amount)) = self.held.take() else { return };
-        if let Some(counter) = lock(&self.gauge).counters.iter_mut().find(|one| one.name == name) {
-            counter.running = counter.running.saturating_sub(amount).max(0);
+        if self.held.is_empty() {
+            return;
+        }
+        {
+            let mut gauge = lock(&self.gauge);
+            for (name, amount) in self.held.drain(..) {
+                if let Some(counter) = gauge.counters.iter_mut().find(|one| one.name == name) {
+                    counter.running = counter.running.saturating_sub(amount).max(0);
+                }
+            }
         }
         self.allowances.announce_here(&self.account);
     }
@@ -135,16 +142,17 @@ impl Hold {
         let reference = self.allowances.reference;
         {
             let mut gauge = lock(&self.gauge);
-            let name = self.held.as_ref().map(|(name, _)| name.clone());
-            let counter = gauge.counters.iter_mut().find(|one| Some(&one.name) == name.as_ref());
-            let unit = counter.as_ref().map_or(LimitUnit::Requests, |counter| counter.allowance.unit);
-            let worth = reference.cost(cost, unit);
-            if let Some(counter) = counter {
-                let used = amount(cost, counter.allowance.unit, &reference);
+            let mut dearest = None;
+            for (name, _) in &self.held {
+                let Some(counter) = gauge.counters.iter_mut().find(|one| one.name == *name) else { continue };
+                let unit = counter.allowance.unit;
+                let used = amount(cost, unit, &reference);
                 counter.used = counter.used.plus(used, now);
-                let (name, window) = (counter.name.clone(), counter.used.window_millis);
-                gauge.owe(name, used, window);
+                let window = counter.used.window_millis;
+                gauge.owe(name.clone(), used, window);
+                dearest = dearest.max(Some(reference.cost(cost, unit)));
             }
+            let worth = dearest.unwrap_or_else(|| reference.cost(cost, LimitUnit::Requests));
             gauge.unseen = gauge.unseen.plus(worth);
             if served_to_others > Units::ZERO {
                 gauge.serve(served_to_others, &reference, now);
@@ -171,8 +179,8 @@ impl Gauge {
         self.owe(served_name(present), units.0, window_millis);
     }
 
-    fn covering(&self, model: &str) -> Option<usize> {
-        self.counters.iter().position(|counter| counter.allowance.covers(model))
+    fn covers(&self, model: &str) -> bool {
+        self.counters.iter().any(|counter| counter.allowance.covers(model))
     }
 }
 
@@ -180,6 +188,13 @@ impl Counter {
     fn left(&self, now: Moment) -> i64 {
         let gone = self.used.at(now).amount.saturating_add(self.running);
         self.allowance.limit.saturating_sub(gone)
+    }
+
+    /// What its owner sees: the part that is left without regard to what runs, and when it is whole again.
+    fn shown(&self, now: Moment) -> (u32, Option<Timestamp>) {
+        let used = self.used.at(now);
+        let reset = used.reset(now).map(|reset| Timestamp::from_millis(reset.0));
+        (free_part(self.allowance.limit, used.amount), reset)
     }
 
     /// What is free, and when more will be whatever happens: running calls may always give something back.
@@ -202,7 +217,11 @@ impl Allowances {
         let mut gauge = lock(&gauge);
         let mut old = std::mem::take(&mut gauge.counters);
         for allowance in account.allowances() {
-            let name = name_of(allowance);
+            let mut name = name_of(allowance);
+            // Said twice with two limits, they are two counters.
+            while gauge.counters.iter().any(|counter| counter.name == name) {
+                name.push('+');
+            }
             let known =
                 old.iter().position(|counter| counter.name == name).map(|place| old.swap_remove(place));
             gauge.counters.push(Counter {
@@ -227,20 +246,21 @@ impl Allowances {
     /// Holds a call's estimate; `None` when the account has nothing left for the model.
     pub(super) fn hold(self: &Arc<Self>, id: &AccountId, model: &str, estimate: &Cost) -> Option<Hold> {
         let gauge = self.gauge(id);
-        let held = {
+        let mut held = Vec::new();
+        {
             let mut gauge = lock(&gauge);
             let now = self.now();
-            match gauge.covering(model).and_then(|place| gauge.counters.get_mut(place)) {
-                None => None,
-                // The last of it may go to one call that could need more; what runs is never estimated away.
-                Some(counter) if counter.left(now) <= 0 => return None,
-                Some(counter) => {
-                    let amount = amount(estimate, counter.allowance.unit, &self.reference).max(1);
-                    counter.running = counter.running.saturating_add(amount);
-                    Some((counter.name.clone(), amount))
-                }
+            let covers = |counter: &&mut Counter| counter.allowance.covers(model);
+            // The last of it may go to one call that could need more; what runs is never estimated away.
+            if gauge.counters.iter_mut().filter(covers).any(|counter| counter.left(now) <= 0) {
+                return None;
             }
-        };
+            for counter in gauge.counters.iter_mut().filter(covers) {
+                let amount = amount(estimate, counter.allowance.unit, &self.reference).max(1);
+                counter.running = counter.running.saturating_add(amount);
+                held.push((counter.name.clone(), amount));
+            }
+        }
         Some(Hold { allowances: self.clone(), account: id.clone(), gauge, held })
     }
 
@@ -295,7 +315,7 @@ impl Allowances {
         {
             let mut gauge = lock(&gauge);
             let full = gauge.reports.len() >= REPORTS && !gauge.reports.contains_key(model);
-            if full || gauge.covering(model).is_some() {
+            if full || gauge.covers(model) {
                 return;
             }
             gauge.reports.insert(model.to_owned(), Report { limits, at });
@@ -310,21 +330,21 @@ impl Allowances {
         self.read_reports(id).await?;
         let Some(gauge) = self.known(id) else { return Ok(Vec::new()) };
         let (gauge, at, now) = (lock(&gauge), self.clock.now(), self.now());
-        let mut views = Vec::new();
+        let mut views: Vec<AllowanceView> = Vec::new();
         for counter in &gauge.counters {
-            let used = counter.used.at(now);
-            let quota = free_part(counter.allowance.limit, used.amount);
-            let reset_time = used.reset(now).map(|reset| Timestamp::from_millis(reset.0));
-            views.extend(
-                counter
-                    .allowance
-                    .models
-                    .iter()
-                    .map(|pattern| view(pattern.as_str().to_owned(), quota, reset_time, at)),
-            );
+            let (quota, reset_time) = counter.shown(now);
+            for pattern in &counter.allowance.models {
+                let shown = view(pattern.as_str().to_owned(), quota, reset_time, at);
+                // Several bounds on the same models are one line, that of the scarcest.
+                match views.iter_mut().find(|known| known.model_name == shown.model_name) {
+                    Some(known) if shown.quota < known.quota => *known = shown,
+                    Some(_) => {}
+                    None => views.push(shown),
+                }
+            }
         }
         for (model, report) in &gauge.reports {
-            if gauge.covering(model).is_none() {
+            if !gauge.covers(model) {
                 let (quota, reset) =
                     scarcest(&report.limits, now).map_or((WHOLE, None), |(free, reset)| (free, Some(reset)));
                 views.push(view(
@@ -345,10 +365,9 @@ impl Allowances {
         let Some(gauge) = self.known(id) else { return whole };
         let gauge = lock(&gauge);
         let moment = |reset: Option<Moment>| reset.map(|reset| Timestamp::from_millis(reset.0));
-        if let Some(counter) = gauge.covering(upstream_model).map(|place| &gauge.counters[place]) {
-            let used = counter.used.at(now);
-            let millionths = free_part(counter.allowance.limit, used.amount);
-            return Left { millionths, reset_time: moment(used.reset(now)), at };
+        let covering = gauge.counters.iter().filter(|counter| counter.allowance.covers(upstream_model));
+        if let Some((millionths, reset_time)) = covering.map(|counter| counter.shown(now)).min() {
+            return Left { millionths, reset_time, at };
         }
         let Some(report) = gauge.reports.get(upstream_model) else { return whole };
         match scarcest(&report.limits, now) {

@@ -172,19 +172,22 @@ impl Entry {
     /// When its pause or its block for an upstream model ends, whichever is later.
     pub(super) fn rests_until(&self, upstream: &str, now: Moment) -> Option<Moment> {
         let blocks = self.blocks.iter().filter(|block| glob_matches(&block.models, upstream));
-        let spent = self.free_of(upstream).filter(|free| free.at(now) == 0).map(Free::reset);
+        let spent = self.frees(upstream).filter(|free| free.at(now) == 0).map(Free::reset);
         let spent = spent.filter(|&reset| reset < NEVER);
         let ends = blocks.map(|block| block.until).chain(self.pause.map(|pause| pause.until)).chain(spent);
         ends.filter(|&until| now < until).max()
     }
 
-    /// The fraction of the allowance for an upstream model that is free, in millionths.
+    /// The fraction of the scarcest allowance for an upstream model that is free, in millionths.
     pub(super) fn free_for(&self, upstream: &str, now: Moment) -> u32 {
-        self.free_of(upstream).map_or(WHOLE, |free| free.at(now))
+        self.frees(upstream).map(|free| free.at(now)).min().unwrap_or(WHOLE)
     }
 
-    fn free_of(&self, upstream: &str) -> Option<&Free> {
-        self.free.get(self.account.allowance_for(upstream).unwrap_or(self.account.allowances.len()))
+    /// The allowances that an upstream model draws on, or the last where none names it.
+    fn frees<'a>(&'a self, upstream: &'a str) -> impl Iterator<Item = &'a Free> {
+        let mut places = self.account.allowances_for(upstream).peekable();
+        let none = places.peek().is_none().then_some(self.account.allowances.len());
+        places.chain(none).filter_map(|place| self.free.get(place))
     }
 
     /// An allowance, or `None` for the models that none names.
