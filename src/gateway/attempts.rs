@@ -237,7 +237,7 @@ impl Attempts<'_> {
         match sent {
             Ok(answer) => {
                 pool.health.after_answer(&account.id, &model);
-                pool.allowances.learn(&account.id, &model, answer.headers());
+                pool.allowances.learn(&account, &model, answer.headers());
                 Ok(Answer::Success(answer))
             }
             Err(failure) => self.after_failure(&account, slot, (credential, &model), failure),
@@ -258,7 +258,7 @@ impl Attempts<'_> {
             _ => None,
         };
         if let Some(refused) = refused {
-            pool.allowances.learn(&account.id, upstream_model, &refused.headers);
+            pool.allowances.learn_from_refusal(account, upstream_model, refused);
         }
         let judged = pool.health.after_failure(&Met {
             account,

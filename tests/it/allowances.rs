@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::StatusCode;
+use axum::{Json, Router};
 use millpond::ids::AccountId;
 use millpond_pool::units::Units;
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, both_shapes, eventually};
+use crate::harness::{Harness, both_shapes, eventually, spawn};
 use crate::health::{chat, scene};
 
 both_shapes!(
@@ -16,6 +18,7 @@ both_shapes!(
     many_calls_at_once_don_t_overshoot,
     what_is_used_is_known_everywhere_and_after_a_restart,
     a_providers_headers_are_believed_where_nothing_is_declared,
+    googles_refusals_tell_what_is_used_up,
     what_was_served_to_others_is_counted,
 );
 
@@ -155,6 +158,36 @@ async fn a_providers_headers_are_believed_where_nothing_is_declared(harness: Arc
     let again = harness.server_with_clock().await;
     assert_eq!(&*again.app.gateway.allowances_of(&id).await.unwrap()[0].model_name, "m");
     again.stop().await;
+}
+
+async fn googles_refusals_tell_what_is_used_up(harness: Arc<Harness>) {
+    let refusal = json!({"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "You exceeded your current quota",
+        "details": [{"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [
+            {"quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier", "quotaValue": "10"}]},
+        {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "40s"}]}});
+    let router = Router::new().fallback(async || (StatusCode::TOO_MANY_REQUESTS, Json(refusal)));
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let provider = listener.local_addr().unwrap();
+    let serving = spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let server = harness.server_with_clock().await;
+    server.person("ada").await;
+    let (access, _) = server.sign_in("ada").await;
+    let members =
+        json!({"provider": "gemini", "base_url": format!("http://{provider}"), "models": ["gemini-x"]});
+    let account = server.account(&access, provider, members).await;
+    let body = json!({"contents": [{"parts": [{"text": "hi"}]}]});
+    let (status, answer) = server.post("/v1beta/models/gemini-x:generateContent", &access, body).await;
+    assert_eq!((status, &answer["error"]["status"]), (429, &json!("RESOURCE_EXHAUSTED")), "{answer}");
+    let path = format!("/api/plugin-api/accounts/{}/quotas", account["cookie_id"].as_str().unwrap());
+    let row = async || {
+        let row = server.get(&path, &access).await.1["data"][0].clone();
+        (row["model_name"].clone(), row["quota"].clone(), row["reset_time"].is_string())
+    };
+    assert_eq!(row().await, (json!("gemini-x"), json!("0.0000"), true));
+    harness.pass(Duration::from_secs(40));
+    assert_eq!(row().await, (json!("gemini-x"), json!("1.0000"), false));
+    server.stop().await;
+    serving.abort();
 }
 
 async fn what_was_served_to_others_is_counted(harness: Arc<Harness>) {

@@ -1,9 +1,11 @@
 //! What providers report of their limits beside an answer: OpenAI's `x-ratelimit-*` and those who imitate it,
-//! Anthropic's `anthropic-ratelimit-*`, and everybody's `Retry-After`. Headers come in as a function from a name in lower
+//! Anthropic's `anthropic-ratelimit-*`, Google's 429 bodies, and everybody's `Retry-After`. Headers come in as a function from a name in lower
 //! case to its value, the present moment as milliseconds since the Unix epoch.
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
+use jiff::tz::TimeZone;
+use serde_json::Value;
 
 use crate::refusal::duration_millis;
 
@@ -25,38 +27,91 @@ const SECONDS_END: i64 = 100_000_000_000;
 /// Numbers below this are not moments but lengths of time in seconds.
 const MOMENTS_BEGIN: i64 = 1_000_000_000;
 
+/// What is counted, and the headers that name its limit, what is left, and when it is whole again. The last is without a
+/// kind, as OpenRouter and others have it.
+const HEADERS: [(&str, [&str; 3]); 7] = [
+    (
+        "requests",
+        ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"],
+    ),
+    ("tokens", ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"]),
+    (
+        "requests",
+        [
+            "anthropic-ratelimit-requests-limit",
+            "anthropic-ratelimit-requests-remaining",
+            "anthropic-ratelimit-requests-reset",
+        ],
+    ),
+    (
+        "tokens",
+        [
+            "anthropic-ratelimit-tokens-limit",
+            "anthropic-ratelimit-tokens-remaining",
+            "anthropic-ratelimit-tokens-reset",
+        ],
+    ),
+    (
+        "input-tokens",
+        [
+            "anthropic-ratelimit-input-tokens-limit",
+            "anthropic-ratelimit-input-tokens-remaining",
+            "anthropic-ratelimit-input-tokens-reset",
+        ],
+    ),
+    (
+        "output-tokens",
+        [
+            "anthropic-ratelimit-output-tokens-limit",
+            "anthropic-ratelimit-output-tokens-remaining",
+            "anthropic-ratelimit-output-tokens-reset",
+        ],
+    ),
+    ("requests", ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"]),
+];
+
 /// The limits that an answer reports. What is not complete and sound is left out.
 pub fn limits<'h>(header: impl Fn(&str) -> Option<&'h str>, now_millis: i64) -> Vec<Limit> {
-    let families: [(&str, &[&'static str]); 2] = [
-        ("x-ratelimit", &["requests", "tokens"]),
-        ("anthropic-ratelimit", &["requests", "tokens", "input-tokens", "output-tokens"]),
-    ];
     let number =
         |name: &str| header(name).and_then(|text| text.trim().parse::<i64>().ok()).filter(|n| *n >= 0);
-    let mut found = Vec::new();
-    for (family, kinds) in families {
-        for &counts in kinds {
-            // `x-ratelimit-limit-requests`, but `anthropic-ratelimit-requests-limit`.
-            let name = |what: &str| match family {
-                "x-ratelimit" => format!("{family}-{what}-{counts}"),
-                _ => format!("{family}-{counts}-{what}"),
-            };
-            let reset = header(&name("reset")).and_then(|text| moment(text, now_millis));
-            if let (Some(limit), Some(remaining), Some(reset_millis)) =
-                (number(&name("limit")).filter(|limit| *limit > 0), number(&name("remaining")), reset)
-            {
-                found.push(Limit { counts, limit, remaining: remaining.min(limit), reset_millis });
-            }
-        }
-    }
-    // Without a kind, as OpenRouter and others do.
-    let reset = header("x-ratelimit-reset").and_then(|text| moment(text, now_millis));
-    if let (Some(limit), Some(remaining), Some(reset_millis)) =
-        (number("x-ratelimit-limit").filter(|limit| *limit > 0), number("x-ratelimit-remaining"), reset)
-    {
-        found.push(Limit { counts: "requests", limit, remaining: remaining.min(limit), reset_millis });
-    }
-    found
+    let read = |(counts, [limit, remaining, reset]): (&'static str, [&str; 3])| {
+        let limit = number(limit).filter(|limit| *limit > 0)?;
+        let remaining = number(remaining)?.min(limit);
+        let reset_millis = moment(header(reset)?, now_millis)?;
+        Some(Limit { counts, limit, remaining, reset_millis })
+    };
+    HEADERS.into_iter().filter_map(read).collect()
+}
+
+/// Where Google's days begin, by the rule that has held there since 2007, so that no table of time zones is needed.
+const PACIFIC: &str = "PST8PDT,M3.2.0,M11.1.0";
+
+/// The limits that Google says are used up in the body of a 429 (`google.rpc.QuotaFailure` beside `google.rpc.RetryInfo`).
+/// Those of a day are whole again at its end, all others after the delay.
+pub fn used_up_at_google(body: &[u8], now_millis: i64) -> Vec<Limit> {
+    let Ok(read) = serde_json::from_slice::<Value>(body) else { return Vec::new() };
+    let error = read.get(0).unwrap_or(&read).get("error");
+    let details = || error.and_then(|error| error.get("details")?.as_array()).into_iter().flatten();
+    let delay = details().find_map(|detail| duration_millis(detail.get("retryDelay")?.as_str()?));
+    let violations = details().filter_map(|detail| detail.get("violations")?.as_array()).flatten();
+    let limit = |violation: &Value| {
+        let id = violation.get("quotaId")?.as_str()?;
+        let value = violation.get("quotaValue")?;
+        let limit = value.as_i64().or_else(|| value.as_str()?.parse().ok()).filter(|limit| *limit > 0)?;
+        let reset_millis = match id.contains("PerDay") {
+            true => next_pacific_midnight(now_millis)?,
+            false => now_millis.saturating_add(delay?),
+        };
+        let counts = if id.contains("Token") { "tokens" } else { "requests" };
+        Some(Limit { counts, limit, remaining: 0, reset_millis })
+    };
+    violations.filter_map(limit).collect()
+}
+
+fn next_pacific_midnight(now_millis: i64) -> Option<i64> {
+    let zone = TimeZone::posix(PACIFIC).ok()?;
+    let now = Timestamp::from_millisecond(now_millis).ok()?.to_zoned_datetime(zone);
+    Some(now.tomorrow().ok()?.start_of_day().ok()?.timestamp().as_millisecond())
 }
 
 /// How long the provider wants to be left alone, in milliseconds: what it says outright, else until the last of its
@@ -159,6 +214,31 @@ mod tests {
         ];
         let limit = Limit { counts: "requests", limit: 20, remaining: 20, reset_millis: NOW + 60_000 };
         assert_eq!(limits(of(&headers), NOW), [limit]);
+    }
+
+    #[test]
+    fn google_says_what_is_used_up() {
+        let body = |delay: &str, id: &str, value: &str| {
+            format!(
+                r#"{{"error":{{"code":429,"status":"RESOURCE_EXHAUSTED","details":[
+                {{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{{"quotaMetric":"m","quotaId":"{id}",
+                "quotaDimensions":{{"model":"gemini-2.5-flash"}},"quotaValue":{value}}}]}},
+                {{"@type":"type.googleapis.com/google.rpc.RetryInfo"{delay}}}]}}}}"#
+            )
+        };
+        let found = |delay, id, value| used_up_at_google(body(delay, id, value).as_bytes(), NOW);
+        let delay = r#","retryDelay":"34.5s""#;
+        let limit = |counts, limit, reset_millis| [Limit { counts, limit, remaining: 0, reset_millis }];
+        let minute = "GenerateRequestsPerMinutePerProjectPerModel-FreeTier";
+        assert_eq!(found(delay, minute, "\"10\""), limit("requests", 10, NOW + 34_500));
+        assert_eq!(found("", minute, "10"), [], "nobody knows until when");
+        // In winter the day there ends at eight in the morning of UTC, which is past ten hours before.
+        let day = "GenerateContentInputTokensPerModelPerDay-FreeTier";
+        assert_eq!(found(delay, day, "250000"), limit("tokens", 250_000, NOW + 22 * 3_600_000));
+        assert_eq!(found(delay, minute, "0"), []);
+        for other in ["", "[]", "{}", r#"{"error":{"details":{}}}"#, r#"[{"error":{"details":[1]}}]"#] {
+            assert_eq!(used_up_at_google(other.as_bytes(), NOW), []);
+        }
     }
 
     #[test]

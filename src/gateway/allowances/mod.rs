@@ -1,41 +1,29 @@
 //! What accounts themselves may still serve. An allowance that its owner declares is counted: an estimate is held while
 //! a call runs, the real amount is counted when it ends, and an account whose allowance is used up isn't chosen until
-//! the window, which began with its first use, is over. Where none is declared, what the provider's headers report is
+//! the window, which began with its first use, is over. Where none is declared, what the provider [reports](reports) is
 //! believed. Choosing reads memory only; [`sync`] carries amounts to the shared state, which is exact.
 //!
 //! What runs on other instances is known when it ends, so an allowance may be overshot by what runs there at one time.
 
+mod gauge;
+mod reports;
 mod sync;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
-use axum::http::HeaderMap;
-use millpond_pool::allowance::{
-    Reported, Used, WHOLE, amount, free_part, scarcest, served_lately, served_windows,
-};
+use millpond_pool::allowance::{Used, WHOLE, amount, scarcest, served_lately, served_windows};
 use millpond_pool::index::{Index, Slot};
 use millpond_pool::units::{Cost, LimitUnit, Moment, Reference, Units};
-use millpond_wire::limits;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+use serde::Serialize;
 use tokio::sync::Notify;
 use utoipa::ToSchema;
 
-use super::accounts::{Allowance, Serving};
+use self::gauge::{Counter, Gauge, name_of};
+use super::accounts::Serving;
 use crate::clock::{Clock, Timestamp};
 use crate::ids::AccountId;
 use crate::state::State;
-
-/// Models of one account of which reports are kept.
-const REPORTS: usize = 64;
-/// Headers by which a report is recognised without reading it.
-const SIGNS: [&str; 4] = [
-    "x-ratelimit-limit-requests",
-    "x-ratelimit-limit-tokens",
-    "anthropic-ratelimit-requests-limit",
-    "x-ratelimit-limit",
-];
 
 /// How much of an account's allowance for some models is left.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -55,38 +43,6 @@ pub(super) struct Left {
     pub(super) millionths: u32,
     pub(super) reset_time: Option<Timestamp>,
     pub(super) at: Timestamp,
-}
-
-/// What a provider reported for one model.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Report {
-    limits: Vec<Reported>,
-    at: Timestamp,
-}
-
-/// One declared allowance with what is used of it.
-struct Counter {
-    name: String,
-    allowance: Allowance,
-    used: Used,
-    /// Estimates of calls that run here.
-    running: i64,
-}
-
-/// One account's counters.
-#[derive(Default)]
-struct Gauge {
-    counters: Vec<Counter>,
-    reports: BTreeMap<String, Report>,
-    reports_changed: bool,
-    /// What was served to others, by window.
-    served: BTreeMap<i64, Used>,
-    /// What calls have cost that selection was not told yet.
-    unseen: Units,
-    /// Amounts that the shared state doesn't know yet, by counter.
-    pending: BTreeMap<String, (i64, i64)>,
-    /// The free part that other instances were told last, of the scarcest allowance.
-    told: u32,
 }
 
 type SharedGauge = Arc<Mutex<Gauge>>;
@@ -160,48 +116,6 @@ impl Hold {
         }
         self.release();
         self.allowances.is_busy(&self.account);
-    }
-}
-
-impl Gauge {
-    fn owe(&mut self, name: String, amount: i64, window_millis: i64) {
-        if amount > 0 {
-            self.pending.entry(name).or_insert((0, window_millis)).0 += amount;
-        }
-    }
-
-    fn serve(&mut self, units: Units, reference: &Reference, now: Moment) {
-        let [present, before] = served_windows(reference.window, now);
-        let window_millis = 2 * reference.window.millis();
-        let held = self.served.entry(present).or_insert(Used::nothing(window_millis));
-        *held = held.plus(units.0, now);
-        self.served.retain(|window, _| *window >= before);
-        self.owe(served_name(present), units.0, window_millis);
-    }
-
-    fn covers(&self, model: &str) -> bool {
-        self.counters.iter().any(|counter| counter.allowance.covers(model))
-    }
-}
-
-impl Counter {
-    fn left(&self, now: Moment) -> i64 {
-        let gone = self.used.at(now).amount.saturating_add(self.running);
-        self.allowance.limit.saturating_sub(gone)
-    }
-
-    /// What its owner sees: the part that is left without regard to what runs, and when it is whole again.
-    fn shown(&self, now: Moment) -> (u32, Option<Timestamp>) {
-        let used = self.used.at(now);
-        let reset = used.reset(now).map(|reset| Timestamp::from_millis(reset.0));
-        (free_part(self.allowance.limit, used.amount), reset)
-    }
-
-    /// What is free, and when more will be whatever happens: running calls may always give something back.
-    fn free(&self, now: Moment) -> (u32, Option<Moment>) {
-        let used = self.used.at(now);
-        let free = free_part(self.allowance.limit, used.amount.saturating_add(self.running));
-        (free, self.used.reset(now).filter(|_| self.running == 0 || used.amount >= self.allowance.limit))
     }
 }
 
@@ -292,37 +206,6 @@ impl Allowances {
             (free == 0).then(|| (model.as_str().into(), reset))
         });
         reports.collect()
-    }
-
-    /// Learns from the headers of an answer, where the owner declares nothing for the model.
-    pub(super) fn learn(&self, id: &AccountId, model: &str, headers: &HeaderMap) {
-        if model.contains('*') || !SIGNS.iter().any(|sign| headers.contains_key(*sign)) {
-            return;
-        }
-        let at = self.clock.now();
-        let header = |name: &str| headers.get(name)?.to_str().ok();
-        let found = limits::limits(header, at.millis());
-        let reported = found.iter().map(|limit| Reported {
-            limit: limit.limit,
-            remaining: limit.remaining,
-            reset: Moment(limit.reset_millis),
-        });
-        let limits: Vec<Reported> = reported.collect();
-        if limits.is_empty() {
-            return;
-        }
-        let gauge = self.gauge(id);
-        {
-            let mut gauge = lock(&gauge);
-            let full = gauge.reports.len() >= REPORTS && !gauge.reports.contains_key(model);
-            if full || gauge.covers(model) {
-                return;
-            }
-            gauge.reports.insert(model.to_owned(), Report { limits, at });
-            gauge.reports_changed = true;
-        }
-        self.announce_here(id);
-        self.is_busy(id);
     }
 
     /// What is left of an account's allowances, as declared or as reported.
@@ -426,17 +309,6 @@ fn view(
     last_fetched_at: Timestamp,
 ) -> AllowanceView {
     AllowanceView { model_name, quota: f64::from(quota) / f64::from(WHOLE), reset_time, last_fetched_at }
-}
-
-/// The counter of an allowance. Another limit counts on; other models, another unit or window is another counter.
-fn name_of(allowance: &Allowance) -> String {
-    let models: Vec<&str> = allowance.models.iter().map(millpond_pool::pattern::Pattern::as_str).collect();
-    let meant = format!("{models:?} {:?} {}", allowance.unit, allowance.window.name());
-    format!("a{}", hex::encode(&Sha256::digest(meant)[..8]))
-}
-
-fn served_name(window: i64) -> String {
-    format!("w{window}")
 }
 
 fn lock(gauge: &Mutex<Gauge>) -> MutexGuard<'_, Gauge> {

@@ -10,7 +10,9 @@ use millpond_pool::units::Reference;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{Allowances, Gauge, Report, lock, served_name};
+use super::gauge::{Gauge, served_name};
+use super::reports::Report;
+use super::{Allowances, lock};
 use crate::clock::Clock;
 use crate::ids::AccountId;
 use crate::state::uses::Use;

@@ -1,0 +1,91 @@
+//! What one account's declared allowances have given: counters in memory, and what of them the shared state has yet to
+//! hear. When anything is carried there is not decided here.
+
+use std::collections::BTreeMap;
+
+use millpond_pool::allowance::{Used, free_part, served_windows};
+use millpond_pool::pattern::Pattern;
+use millpond_pool::units::{Moment, Reference, Units};
+use sha2::{Digest as _, Sha256};
+
+use super::reports::Report;
+use crate::clock::Timestamp;
+use crate::gateway::accounts::Allowance;
+
+/// One declared allowance with what is used of it.
+pub(super) struct Counter {
+    pub(super) name: String,
+    pub(super) allowance: Allowance,
+    pub(super) used: Used,
+    /// Estimates of calls that run here.
+    pub(super) running: i64,
+}
+
+/// One account's counters.
+#[derive(Default)]
+pub(super) struct Gauge {
+    pub(super) counters: Vec<Counter>,
+    pub(super) reports: BTreeMap<String, Report>,
+    pub(super) reports_changed: bool,
+    /// What was served to others, by window.
+    pub(super) served: BTreeMap<i64, Used>,
+    /// What calls have cost that selection was not told yet.
+    pub(super) unseen: Units,
+    /// Amounts that the shared state doesn't know yet, by counter.
+    pub(super) pending: BTreeMap<String, (i64, i64)>,
+    /// The free part that other instances were told last, of the scarcest allowance.
+    pub(super) told: u32,
+}
+
+impl Gauge {
+    pub(super) fn owe(&mut self, name: String, amount: i64, window_millis: i64) {
+        if amount > 0 {
+            self.pending.entry(name).or_insert((0, window_millis)).0 += amount;
+        }
+    }
+
+    pub(super) fn serve(&mut self, units: Units, reference: &Reference, now: Moment) {
+        let [present, before] = served_windows(reference.window, now);
+        let window_millis = 2 * reference.window.millis();
+        let held = self.served.entry(present).or_insert(Used::nothing(window_millis));
+        *held = held.plus(units.0, now);
+        self.served.retain(|window, _| *window >= before);
+        self.owe(served_name(present), units.0, window_millis);
+    }
+
+    pub(super) fn covers(&self, model: &str) -> bool {
+        self.counters.iter().any(|counter| counter.allowance.covers(model))
+    }
+}
+
+impl Counter {
+    pub(super) fn left(&self, now: Moment) -> i64 {
+        let gone = self.used.at(now).amount.saturating_add(self.running);
+        self.allowance.limit.saturating_sub(gone)
+    }
+
+    /// What its owner sees: the part that is left without regard to what runs, and when it is whole again.
+    pub(super) fn shown(&self, now: Moment) -> (u32, Option<Timestamp>) {
+        let used = self.used.at(now);
+        let reset = used.reset(now).map(|reset| Timestamp::from_millis(reset.0));
+        (free_part(self.allowance.limit, used.amount), reset)
+    }
+
+    /// What is free, and when more will be whatever happens: running calls may always give something back.
+    pub(super) fn free(&self, now: Moment) -> (u32, Option<Moment>) {
+        let used = self.used.at(now);
+        let free = free_part(self.allowance.limit, used.amount.saturating_add(self.running));
+        (free, self.used.reset(now).filter(|_| self.running == 0 || used.amount >= self.allowance.limit))
+    }
+}
+
+/// The counter of an allowance. Another limit counts on; other models, another unit or window is another counter.
+pub(super) fn name_of(allowance: &Allowance) -> String {
+    let models: Vec<&str> = allowance.models.iter().map(Pattern::as_str).collect();
+    let meant = format!("{models:?} {:?} {}", allowance.unit, allowance.window.name());
+    format!("a{}", hex::encode(&Sha256::digest(meant)[..8]))
+}
+
+pub(super) fn served_name(window: i64) -> String {
+    format!("w{window}")
+}
