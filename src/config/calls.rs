@@ -14,6 +14,8 @@ pub struct CallsConfig {
     pub queue_size: usize,
     /// A model and the one that serves in its place when it can't be had, in the order of `MODEL_FALLBACKS`.
     pub fallbacks: Vec<(String, String)>,
+    /// A call that waits so long for its first byte is sent to a second account; `None`: never.
+    pub hedge_after: Option<Duration>,
     /// A price table over the built-in one.
     pub prices_file: Option<PathBuf>,
 }
@@ -22,11 +24,13 @@ impl Reader<'_> {
     pub(super) fn calls(&mut self) -> Option<CallsConfig> {
         let queue_timeout = self.number("QUEUE_TIMEOUT_SECONDS", 10, 0, 3_600).map(Duration::from_secs);
         let queue_size = self.number("QUEUE_SIZE", 1_000, 0, 100_000);
+        let hedge_after = self.number("HEDGE_AFTER_SECONDS", 0, 0, 3_600).map(Duration::from_secs);
         let fallbacks = self.fallbacks();
         Some(CallsConfig {
             queue_timeout: queue_timeout?,
             queue_size: usize::try_from(queue_size?).ok()?,
             fallbacks: fallbacks?,
+            hedge_after: hedge_after.map(|after| Some(after).filter(|after| !after.is_zero()))?,
             prices_file: self.text("PRICES_FILE").map(PathBuf::from),
         })
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use millpond_pool::account::{AccountId as PoolId, Provider};
 use millpond_pool::index::{Index, Providers, Request, Slot, Sources, Why};
-use millpond_pool::units::{Cost, Moment};
+use millpond_pool::units::{Cost, MicroUsd, Moment, Units};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -91,6 +91,16 @@ pub(super) struct Lease {
     pub(super) probes: Vec<Probe>,
     /// What it may use of the account's allowance.
     pub(super) hold: Option<Hold>,
+}
+
+impl Lease {
+    /// Ends a call whose answer nobody waits for any more: its account has served one request, whatever came of it.
+    pub(super) fn end_unheard(mut self) {
+        if let Some(hold) = self.hold.take() {
+            let cost = Cost { requests: 1, tokens: 0, micro_usd: Some(MicroUsd(0)) };
+            hold.settle(&cost, Units::ZERO);
+        }
+    }
 }
 
 impl Drop for Lease {

@@ -147,6 +147,22 @@ impl Settlement {
         }
     }
 
+    /// A second attempt ran beside the latest one, for nothing.
+    pub(super) fn also_tried(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.attempts += 1;
+        }
+    }
+
+    /// A second attempt ran beside the latest one and was quicker: it serves the call.
+    pub(super) fn overtaken_by(&mut self, picked: Picked) {
+        let slower = self.open.as_mut().and_then(|open| open.lease.take());
+        self.attempt(picked);
+        if let Some(slower) = slower {
+            slower.end_unheard();
+        }
+    }
+
     /// The first byte goes to the client.
     pub(super) fn first_byte(&mut self) {
         if let Some(open) = self.open.as_mut().filter(|open| open.ttft.is_none()) {

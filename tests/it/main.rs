@@ -15,6 +15,7 @@ mod edge;
 mod gateway;
 mod gateway_attempts;
 mod gateway_dialects;
+mod gateway_hedge;
 mod gateway_proxy;
 mod harness;
 mod health;

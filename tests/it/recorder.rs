@@ -35,9 +35,16 @@ pub(crate) struct Recorder {
 
 struct Inner {
     seen: Mutex<Vec<Seen>>,
-    /// Calls of the model `held` wait for a permit.
+    /// Calls of the model `held`, or with a credential that ends in `slow`, wait for a permit.
     gate: Semaphore,
     held: AtomicUsize,
+}
+
+impl Inner {
+    async fn wait(&self) {
+        self.held.fetch_add(1, Ordering::SeqCst);
+        self.gate.acquire().await.unwrap().forget();
+    }
 }
 
 impl Drop for Recorder {
@@ -138,15 +145,18 @@ async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
         return refused(401, "no such key");
     }
     let named = json["model"].as_str().map(str::to_owned);
+    if credential.ends_with("slow") {
+        inner.wait().await;
+        if credential.contains("refused") {
+            return refused(401, "no such key");
+        }
+    }
     let model = named
         .unwrap_or_else(|| path.rsplit('/').next().unwrap_or_default().split(':').next().unwrap().to_owned());
     match model.as_str() {
         "fails" => return refused(500, "out of order"),
         "impossible" => return refused(400, "that is impossible"),
-        "held" => {
-            inner.held.fetch_add(1, Ordering::SeqCst);
-            inner.gate.acquire().await.unwrap().forget();
-        }
+        "held" => inner.wait().await,
         _ => {}
     }
     let (json_type, events) = ("application/json", "text/event-stream");

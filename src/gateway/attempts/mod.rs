@@ -1,8 +1,12 @@
 //! From an admitted call to a provider's answer: up to three attempts, each on another account or credential, and down
 //! the chain of models that may stand in for the wanted one. Retries come out of a budget, so that a general outage is
-//! not made worse; hedging (sending twice and taking the quicker answer) is not done.
+//! not made worse. Where it is switched on, a call that waits long for its first byte is [hedged](hedge).
+
+mod fallbacks;
+mod hedge;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::{Response, StatusCode};
@@ -10,6 +14,7 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use millpond_pool::index::Slot;
 
+pub(super) use self::fallbacks::Fallbacks;
 use super::accounts::{Serving, provider_of};
 use super::admission::{self, Estimate};
 use super::call::Asked;
@@ -26,8 +31,6 @@ use crate::store::usage::Outcome;
 const ATTEMPTS: usize = 3;
 /// What a client is told to wait where no provider says.
 const USUAL_WAIT: Duration = Duration::from_secs(5);
-/// A chain of models is followed so far.
-const LONGEST_CHAIN: usize = 5;
 
 /// What a provider said that the client gets.
 pub(super) enum Answer {
@@ -72,35 +75,55 @@ impl Refusal {
     }
 }
 
-/// What stands in for which model.
-pub(super) struct Fallbacks(Vec<(String, String)>);
-
-impl Fallbacks {
-    pub(super) fn new(pairs: Vec<(String, String)>) -> Self {
-        Self(pairs)
-    }
-
-    /// The model, what stands in for it, what stands in for that, each once.
-    fn chain<'a>(&'a self, model: &'a str) -> Vec<&'a str> {
-        let mut chain = vec![model];
-        let mut place = 0;
-        while place < chain.len() && chain.len() < LONGEST_CHAIN {
-            for (from, to) in &self.0 {
-                if from == chain[place] && !chain.contains(&to.as_str()) && chain.len() < LONGEST_CHAIN {
-                    chain.push(to);
-                }
-            }
-            place += 1;
-        }
-        chain
-    }
-}
-
 /// Whether a failed call may be tried once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     Retry,
     Stop,
+}
+
+/// What a provider made of an attempt.
+type Sent = Result<Response<Incoming>, Failure>;
+
+/// The account and credential of one attempt.
+struct Trial {
+    account: Arc<Serving>,
+    slot: Slot,
+    credential: usize,
+    upstream_model: String,
+}
+
+impl Trial {
+    fn of(app: &App, picked: &Picked) -> Self {
+        Self {
+            account: picked.account.clone(),
+            slot: picked.lease.slot,
+            credential: picked.account.credentials.turn(app.gateway.pool.now()),
+            upstream_model: picked.upstream_model.clone(),
+        }
+    }
+}
+
+/// What every attempt of a call has in common.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    app: &'a App,
+    asked: &'a Asked<'a>,
+    body: &'a Bytes,
+    deadline: Instant,
+}
+
+impl Way<'_> {
+    async fn send(self, trial: &Trial) -> Sent {
+        let Trial { account, credential, upstream_model, .. } = trial;
+        let body = self.asked.head.upstream_body(self.body, upstream_model);
+        let url = account
+            .url(self.asked.endpoint, upstream_model, self.asked.query)
+            .map_err(|error| Failure::Broken(error.to_string()))?;
+        let headers = self.asked.headers.clone();
+        let sending = Sending { url, credential: *credential, headers, body };
+        self.app.gateway.upstream.call(account, sending, self.deadline).await
+    }
 }
 
 /// One call on its way from account to account.
@@ -151,7 +174,12 @@ pub(super) async fn answer(
     answer
 }
 
-impl Attempts<'_> {
+impl<'a> Attempts<'a> {
+    fn way(&self) -> Way<'a> {
+        let Self { app, asked, body, deadline, .. } = *self;
+        Way { app, asked, body, deadline }
+    }
+
     async fn run(&mut self, settlement: &mut Settlement) -> Result<Answer, Refusal> {
         let asked = self.asked;
         let (mut refused, mut next) = (None, Next::Retry);
@@ -161,36 +189,21 @@ impl Attempts<'_> {
                 continue;
             }
             while self.made < ATTEMPTS && next == Next::Retry && self.may_go_on() {
-                let wanted = Wanted {
-                    model,
-                    caller: self.caller.user.id,
-                    provider: provider_of(asked.endpoint.dialect()),
-                    conversation: Some(asked.conversation),
-                    estimate: self.estimate.cost(),
-                    tried: &self.tried,
-                    patient: self.made == 0,
-                };
-                let chosen =
-                    admission::choose(self.app, self.caller, &wanted, self.estimate, settlement).await;
-                let mut picked = match chosen {
-                    Ok(picked) => picked,
+                let chosen = self.choose(model, settlement).await;
+                let picked = match chosen {
+                    Ok(Some(picked)) => picked,
+                    Ok(None) => continue,
                     Err(error) => {
                         refused.get_or_insert(error);
                         break;
                     }
                 };
-                let health = &self.app.gateway.pool.health;
-                let Some(probes) = health.admit(&picked.account.id, &picked.upstream_model).await else {
-                    self.tried.push(picked.lease.slot);
-                    continue;
-                };
-                picked.lease.probes = probes;
                 if self.made > 0 && !self.app.gateway.retries.take(self.app.gateway.pool.now()) {
                     self.note("no retry is left in the budget");
                     next = Next::Stop;
                     break;
                 }
-                match self.attempt(picked, settlement).await {
+                match self.attempt(model, picked, settlement).await {
                     Ok(answer) => return Ok(answer),
                     Err(after) => next = after,
                 }
@@ -204,6 +217,27 @@ impl Attempts<'_> {
         })
     }
 
+    /// An account that may be tried now; `None` when the chosen one is being probed by somebody else.
+    async fn choose(&mut self, model: &str, settlement: &mut Settlement) -> Result<Option<Picked>, ApiError> {
+        let wanted = Wanted {
+            model,
+            caller: self.caller.user.id,
+            provider: provider_of(self.asked.endpoint.dialect()),
+            conversation: Some(self.asked.conversation),
+            estimate: self.estimate.cost(),
+            tried: &self.tried,
+            patient: self.made == 0,
+        };
+        let mut picked = admission::choose(self.app, self.caller, &wanted, self.estimate, settlement).await?;
+        let health = &self.app.gateway.pool.health;
+        let Some(probes) = health.admit(&picked.account.id, &picked.upstream_model).await else {
+            self.tried.push(picked.lease.slot);
+            return Ok(None);
+        };
+        picked.lease.probes = probes;
+        Ok(Some(picked))
+    }
+
     fn may_go_on(&self) -> bool {
         self.made == 0 || Instant::now() < self.deadline
     }
@@ -214,44 +248,43 @@ impl Attempts<'_> {
         write!(self.story, "{separator}{text}").ok();
     }
 
-    async fn attempt(&mut self, picked: Picked, settlement: &mut Settlement) -> Result<Answer, Next> {
-        let (app, asked) = (self.app, self.asked);
-        let (account, slot) = (picked.account.clone(), picked.lease.slot);
-        let credential = account.credentials.turn(app.gateway.pool.now());
-        let body = asked.head.upstream_body(self.body, &picked.upstream_model);
-        let model = picked.upstream_model.clone();
-        let url = account.url(asked.endpoint, &picked.upstream_model, asked.query);
+    async fn attempt(
+        &mut self,
+        model: &str,
+        picked: Picked,
+        settlement: &mut Settlement,
+    ) -> Result<Answer, Next> {
+        let trial = Trial::of(self.app, &picked);
         settlement.attempt(picked);
         if self.made == 0 {
-            app.gateway.retries.earn();
+            self.app.gateway.retries.earn();
         }
         self.made += 1;
-        let sent = match url {
-            Ok(url) => {
-                let sending = Sending { url, credential, headers: asked.headers.clone(), body };
-                app.gateway.upstream.call(&account, sending, self.deadline).await
+        match self.app.config.calls.hedge_after {
+            None => {
+                let sent = self.way().send(&trial).await;
+                self.judge(&trial, sent)
             }
-            Err(error) => Err(Failure::Broken(error.to_string())),
-        };
-        let pool = &app.gateway.pool;
+            Some(after) => self.hedged(model, &trial, after, settlement).await,
+        }
+    }
+
+    /// What an attempt's end means for its account, and for the call.
+    fn judge(&mut self, trial: &Trial, sent: Sent) -> Result<Answer, Next> {
+        let pool = &self.app.gateway.pool;
         match sent {
             Ok(answer) => {
-                pool.health.after_answer(&account.id, &model);
-                pool.allowances.learn(&account, &model, answer.headers());
+                pool.health.after_answer(&trial.account.id, &trial.upstream_model);
+                pool.allowances.learn(&trial.account, &trial.upstream_model, answer.headers());
                 Ok(Answer::Success(answer))
             }
-            Err(failure) => self.after_failure(&account, slot, (credential, &model), failure),
+            Err(failure) => self.after_failure(trial, failure),
         }
     }
 
     /// What a failure means for the account and its credential, and whether the call is tried once more.
-    fn after_failure(
-        &mut self,
-        account: &Serving,
-        slot: Slot,
-        (credential, upstream_model): (usize, &str),
-        failure: Failure,
-    ) -> Result<Answer, Next> {
+    fn after_failure(&mut self, trial: &Trial, failure: Failure) -> Result<Answer, Next> {
+        let Trial { account, slot, credential, upstream_model } = trial;
         let pool = &self.app.gateway.pool;
         let refused = match &failure {
             Failure::Refused(refused) => Some(refused),
@@ -262,7 +295,7 @@ impl Attempts<'_> {
         }
         let judged = pool.health.after_failure(&Met {
             account,
-            credential,
+            credential: *credential,
             upstream_model,
             trouble: failure.trouble(),
             headers: refused.map(|refused| &refused.headers),
@@ -275,21 +308,8 @@ impl Attempts<'_> {
         }
         // Another credential of the same account may do better.
         if !(judged.about_credential && account.credentials.any_awake(pool.now())) {
-            self.tried.push(slot);
+            self.tried.push(*slot);
         }
         Err(Next::Retry)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chains_end() {
-        let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
-        let fallbacks = Fallbacks::new(vec![pair("a", "b"), pair("b", "c"), pair("c", "a"), pair("a", "d")]);
-        assert_eq!(fallbacks.chain("a"), ["a", "b", "d", "c"]);
-        assert_eq!(fallbacks.chain("x"), ["x"]);
     }
 }
