@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use millpond_pool::bucket::{LeaseId, Shortfall};
 use millpond_pool::group::Group;
-use millpond_pool::index::Sources;
+use millpond_pool::index::{Slot, Sources};
 use millpond_pool::limits::{Ask, Limits, Refusal};
 use millpond_pool::pricing::Tokens;
 use millpond_pool::units::{Cost, MicroUsd, Moment};
@@ -236,18 +236,36 @@ fn no_account(app: &App, wanted: &Wanted<'_>, missing: &Missing, now: Moment) ->
         };
     }
     let busy = why.full + why.usable > 0;
-    let message = match why.earliest {
-        _ if busy => "Every account for this model is busy at present.".to_owned(),
-        Some(moment) => {
-            format!("Every account for this model is resting until {}.", Timestamp::from_millis(moment.0))
-        }
-        None => "Every account for this model is resting at present.".to_owned(),
+    let message = if busy {
+        "Every account for this model is busy at present.".to_owned()
+    } else {
+        let until = why.earliest.map_or_else(
+            || "at present".to_owned(),
+            |moment| format!("until {}", Timestamp::from_millis(moment.0)),
+        );
+        let cause = why.resting_one.and_then(|slot| why_it_rests(app, wanted, slot));
+        format!("Every account for this model is resting {until}{}.", cause.unwrap_or_default())
     };
     let wait = match why.earliest {
         Some(moment) if !busy => millis(moment.since(now)),
         _ => Duration::from_secs(1),
     };
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "no_account_available", message).retry_after(wait)
+}
+
+/// What the pause of an account says to a caller; the provider's words are for its owner.
+fn why_it_rests(app: &App, wanted: &Wanted<'_>, slot: Slot) -> Option<String> {
+    let account = app.gateway.pool.serving(slot)?;
+    let upstream = account.upstream(wanted.model);
+    let pauses = app.gateway.pauses_of(&account.id);
+    let pause = pauses.iter().find(|pause| pause.model.as_deref().is_none_or(|model| model == upstream));
+    let Some(pause) = pause else {
+        return (!account.is_disabled(wanted.model)).then(|| ": its allowance is used up".to_owned());
+    };
+    let status = pause.status.map_or_else(String::new, |status| format!(", status {status}"));
+    let own = account.owner == wanted.caller && !pause.words.is_empty();
+    let words = if own { format!(": {}", pause.words) } else { String::new() };
+    Some(format!(" ({}{status}{words})", pause.cause))
 }
 
 fn no_quota(model: &str, shortfall: &Shortfall, now: Moment) -> ApiError {

@@ -1,6 +1,7 @@
 //! Waiting for a place when every suitable account runs as many calls as it may. Each instance has a queue of its own, in
 //! fair order over people; a place that comes free is handed to the first in line, so nobody who comes later overtakes.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,6 +16,9 @@ use super::accounts::Serving;
 use super::pool::{Picked, Pool, Wanted};
 use crate::config::CallsConfig;
 use crate::ids::UserId;
+
+/// Somebody who joins lets so many be served first who want the same; their places mostly came free long ago.
+const SERVED_FIRST: usize = 8;
 
 /// Why there is no account for a call.
 pub(super) enum Missing {
@@ -58,10 +62,44 @@ impl Waiter {
     }
 }
 
+/// Who waits, and how many for each model.
+#[derive(Default)]
+struct Lines {
+    fair: FairQueue<UserId, Waiter>,
+    models: HashMap<String, usize>,
+}
+
+impl Lines {
+    fn push(&mut self, waiter: Waiter) -> Ticket {
+        *self.models.entry(waiter.model.clone()).or_default() += 1;
+        self.fair.push(waiter.caller, waiter)
+    }
+
+    fn remove(&mut self, caller: UserId, ticket: Ticket) -> Option<Waiter> {
+        let left = self.fair.remove(caller, ticket)?;
+        self.uncount(&left.model);
+        Some(left)
+    }
+
+    fn take<A>(&mut self, choose: impl FnMut(&Waiter) -> Option<A>) -> Option<(Waiter, A)> {
+        let taken = self.fair.take(choose)?;
+        self.uncount(&taken.0.model);
+        Some(taken)
+    }
+
+    fn uncount(&mut self, model: &str) {
+        let Some(count) = self.models.get_mut(model) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.models.remove(model);
+        }
+    }
+}
+
 pub(super) struct Queue {
     /// How many wait, to be read by every call that ends.
     waiting: AtomicUsize,
-    lines: Mutex<FairQueue<UserId, Waiter>>,
+    lines: Mutex<Lines>,
     longest: usize,
     patience: Duration,
 }
@@ -76,7 +114,7 @@ impl Queue {
         }
     }
 
-    fn lines(&self) -> MutexGuard<'_, FairQueue<UserId, Waiter>> {
+    fn lines(&self) -> MutexGuard<'_, Lines> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -84,13 +122,17 @@ impl Queue {
         self.waiting.load(Ordering::SeqCst)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    fn waits_for(&self, model: &str) -> bool {
+        !self.is_empty() && self.lines().models.contains_key(model)
     }
 
     fn join(&self, wanted: &Wanted<'_>, sources: Sources, hand: oneshot::Sender<Picked>) -> Option<Ticket> {
         let mut lines = self.lines();
-        if lines.len() >= self.longest {
+        if lines.fair.len() >= self.longest {
             return None;
         }
         let waiter = Waiter {
@@ -103,15 +145,15 @@ impl Queue {
             sources,
             hand,
         };
-        let ticket = lines.push(wanted.caller, waiter);
-        self.waiting.store(lines.len(), Ordering::SeqCst);
+        let ticket = lines.push(waiter);
+        self.waiting.store(lines.fair.len(), Ordering::SeqCst);
         Some(ticket)
     }
 
     fn leave(&self, caller: UserId, ticket: Ticket) {
         let mut lines = self.lines();
         let left = lines.remove(caller, ticket);
-        self.waiting.store(lines.len(), Ordering::SeqCst);
+        self.waiting.store(lines.fair.len(), Ordering::SeqCst);
         drop(lines);
         drop(left);
     }
@@ -137,13 +179,15 @@ impl Pool {
         wanted: &Wanted<'_>,
         sources: Sources,
     ) -> Result<Picked, Missing> {
-        let why = if wanted.patient && !self.queue.is_empty() {
-            self.explain(wanted, sources)
+        // Who comes later overtakes nobody who waits for the same, except on their own account.
+        let picked = if wanted.patient && self.queue.waits_for(wanted.model) {
+            self.pick(wanted, Sources::OwnOnly).map_err(|_| self.explain(wanted, sources))
         } else {
-            match self.pick(wanted, sources) {
-                Ok(picked) => return Ok(picked),
-                Err(why) => why,
-            }
+            self.pick(wanted, sources)
+        };
+        let why = match picked {
+            Ok(picked) => return Ok(picked),
+            Err(why) => why,
         };
         if !wanted.patient || why.full + why.usable == 0 {
             return Err(Missing::Nothing(why));
@@ -152,7 +196,7 @@ impl Pool {
         let ticket = self.queue.join(wanted, sources, hand).ok_or(Missing::QueueFull)?;
         let in_line = InLine { pool: self.clone(), caller: wanted.caller, ticket };
         // A place may have come free before we stood in line.
-        self.hand_out();
+        self.hand_out_for(wanted.model);
         let waited = tokio::time::timeout(self.queue.patience, hears).await;
         drop(in_line);
         waited.ok().and_then(Result::ok).ok_or(Missing::WaitedInVain)
@@ -168,12 +212,21 @@ impl Pool {
         }
     }
 
+    fn hand_out_for(self: &Arc<Self>, model: &str) {
+        let mut looked_at = 0;
+        let mut may = |waiter: &Waiter| {
+            looked_at += usize::from(waiter.model == model);
+            waiter.model == model && looked_at <= SERVED_FIRST
+        };
+        while !self.queue.is_empty() && self.hand_one(&mut may) {}
+    }
+
     /// Gives out what places there are.
     pub(super) fn hand_out(self: &Arc<Self>) {
         while !self.queue.is_empty() && self.hand_one(|_| true) {}
     }
 
-    fn hand_one(self: &Arc<Self>, may: impl Fn(&Waiter) -> bool) -> bool {
+    fn hand_one(self: &Arc<Self>, mut may: impl FnMut(&Waiter) -> bool) -> bool {
         let mut lines = self.queue.lines();
         let taken = lines.take(|waiter| {
             if waiter.hand.is_closed() || !may(waiter) {
@@ -181,7 +234,7 @@ impl Pool {
             }
             self.pick(&waiter.wanted(), waiter.sources).ok()
         });
-        self.queue.waiting.store(lines.len(), Ordering::SeqCst);
+        self.queue.waiting.store(lines.fair.len(), Ordering::SeqCst);
         // A place that nobody takes comes free again, for which the line must not be locked.
         drop(lines);
         let Some((waiter, picked)) = taken else { return false };

@@ -22,6 +22,7 @@ both_shapes!(
     a_pause_is_ended_by_hand,
     an_empty_provider_rests_long,
     rests_survive_a_restart,
+    a_callers_error_says_why_accounts_rest,
 );
 
 type Answer = (u16, Vec<(&'static str, String)>, Value);
@@ -223,6 +224,31 @@ async fn a_request_that_is_too_long_harms_nobody(harness: Arc<Harness>) {
     assert!(scene.pauses().await.is_empty());
     scene.script.heal("m");
     assert_eq!(scene.chat("m").await.0, 200);
+    scene.server.stop().await;
+}
+
+async fn a_callers_error_says_why_accounts_rest(harness: Arc<Harness>) {
+    let members = json!({"models": ["m", "n"], "is_shared": 1,
+        "allowances": [{"models": ["n"], "limit": 1, "unit": "requests", "window": "5h"}]});
+    let scene = scene(&harness, members).await;
+    scene.script.set("m", 429, &[("retry-after", "60")], error("Slow down, ada.", "rate_limit_exceeded"));
+    assert_eq!(scene.chat("m").await.0, 429);
+    assert_eq!(scene.chat("n").await.0, 200);
+    scene.server.person("bob").await;
+    let (bob, _) = scene.server.sign_in("bob").await;
+    let (bobs, _) = scene.server.key(&bob, json!({})).await;
+    let says = async |key: &str, model: &str| {
+        let (status, answer) = chat(&scene.server, key, model).await;
+        assert_eq!(status, 503, "{answer}");
+        answer["error"]["message"].as_str().unwrap().to_owned()
+    };
+    let own = says(&scene.key, "m").await;
+    assert!(own.ends_with("(rate_limited, status 429: Slow down, ada.)."), "{own}");
+    // The provider's words are for the account's owner.
+    let others = says(&bobs, "m").await;
+    assert!(others.contains("until") && others.ends_with("(rate_limited, status 429)."), "{others}");
+    let spent = says(&bobs, "n").await;
+    assert!(spent.contains("until") && spent.ends_with(": its allowance is used up."), "{spent}");
     scene.server.stop().await;
 }
 

@@ -110,6 +110,8 @@ pub struct Why {
     pub usable: usize,
     /// The first moment at which one of the resting ones may be used again.
     pub earliest: Option<Moment>,
+    /// The resting one whose moment that is; any of them where none has a moment.
+    pub resting_one: Option<Slot>,
 }
 
 impl Index {
@@ -291,8 +293,12 @@ impl<'a> Search<'a, '_> {
             &mut why.usable
         } else if let Some(until) = entry.rests_until(upstream, self.now) {
             // What only its owner can wake has no moment.
-            if until < NEVER {
-                why.earliest = Some(why.earliest.map_or(until, |earliest| earliest.min(until)));
+            let sooner = until < NEVER && why.earliest.is_none_or(|earliest| until < earliest);
+            if sooner {
+                why.earliest = Some(until);
+            }
+            if sooner || why.resting_one.is_none() {
+                why.resting_one = number.map(|number| Slot { number, generation: entry.generation });
             }
             &mut why.resting
         } else {
