@@ -255,10 +255,15 @@ impl Serving {
             priority: self.priority,
             weight: u32::try_from(self.weight).unwrap_or(1).clamp(1, 1000),
             enabled: self.enabled,
-            max_concurrency: self.max_concurrency.and_then(|limit| u32::try_from(limit).ok()),
+            max_concurrency: self.most_calls(),
             allowances: self.allowances.iter().map(share).collect(),
             ..Account::new(self.pool_id(), member(self.owner), self.provider)
         }
+    }
+
+    /// How many calls may run on it at one time, over all instances.
+    pub(super) fn most_calls(&self) -> Option<u32> {
+        self.max_concurrency.and_then(|limit| u32::try_from(limit).ok())
     }
 
     /// Whether its owner switched a model off, by its public name.

@@ -186,7 +186,7 @@ pub(super) async fn choose(
         (true, true) => Sources::SharedFirst,
         (true, false) => Sources::OwnFirst,
     };
-    let picked = gateway.pool.acquire(wanted, order).await;
+    let picked = take(app, wanted, order).await;
     let picked = picked.map_err(|missing| no_account(app, wanted, &missing, now))?;
     if picked.own || settlement.has_reserved() {
         return Ok(picked);
@@ -200,8 +200,26 @@ pub(super) async fn choose(
             settlement.reserves_nothing();
             // The lease on the shared account goes first, so that it is free for others at once.
             drop(picked);
-            let own = gateway.pool.pick(wanted, Sources::OwnOnly);
+            let own = take(app, &Wanted { patient: false, ..*wanted }, Sources::OwnOnly).await;
             own.map_err(|_| no_quota(wanted.model, &shortfall, now))
+        }
+    }
+}
+
+/// An account that is held on every instance. One that others have used up is not chosen again until they give back.
+async fn take(app: &App, wanted: &Wanted<'_>, order: Sources) -> Result<Picked, Missing> {
+    let pool = &app.gateway.pool;
+    let until = pool.patience();
+    loop {
+        let mut picked = pool.acquire(wanted, order, until).await?;
+        let most_calls = picked.account.most_calls();
+        let ends_at = pool.now().plus(life_millis(app));
+        let held = match &mut picked.lease.hold {
+            Some(hold) => hold.share(most_calls, ends_at, &app.tasks).await,
+            None => true,
+        };
+        if held {
+            return Ok(picked);
         }
     }
 }

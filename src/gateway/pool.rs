@@ -105,6 +105,8 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        // What it holds first, so that whoever is handed the place finds it free everywhere.
+        drop(self.hold.take());
         self.pool.read().index.end(self.slot);
         self.pool.hand_on(self.slot);
     }

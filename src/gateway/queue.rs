@@ -1,5 +1,6 @@
 //! Waiting for a place when every suitable account runs as many calls as it may. Each instance has a queue of its own, in
 //! fair order over people; a place that comes free is handed to the first in line, so nobody who comes later overtakes.
+//! Between instances whoever asks first has the place.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,6 +12,7 @@ use millpond_pool::fair::{FairQueue, Ticket};
 use millpond_pool::index::{Slot, Sources, Why};
 use millpond_pool::units::Cost;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::accounts::Serving;
 use super::pool::{Picked, Pool, Wanted};
@@ -19,6 +21,9 @@ use crate::ids::UserId;
 
 /// Somebody who joins lets so many be served first who want the same; their places mostly came free long ago.
 const SERVED_FIRST: usize = 8;
+
+/// Who waits looks after so long for the first time whether it is in vain, and then ever more seldom.
+const LOOK_AFTER: Duration = Duration::from_millis(500);
 
 /// Why there is no account for a call.
 pub(super) enum Missing {
@@ -173,11 +178,17 @@ impl Drop for InLine {
 }
 
 impl Pool {
+    /// Until when a call that begins to wait now waits.
+    pub(super) fn patience(&self) -> Instant {
+        Instant::now() + self.queue.patience
+    }
+
     /// Chooses an account, waiting for a place where `wanted` is patient and only places are lacking.
     pub(super) async fn acquire(
         self: &Arc<Self>,
         wanted: &Wanted<'_>,
         sources: Sources,
+        until: Instant,
     ) -> Result<Picked, Missing> {
         // Who comes later overtakes nobody who waits for the same, except on their own account.
         let picked = if wanted.patient && self.queue.waits_for(wanted.model) {
@@ -197,9 +208,34 @@ impl Pool {
         let in_line = InLine { pool: self.clone(), caller: wanted.caller, ticket };
         // A place may have come free before we stood in line.
         self.hand_out_for(wanted.model);
-        let waited = tokio::time::timeout(self.queue.patience, hears).await;
+        let waited = self.wait(hears, wanted, sources, until).await;
         drop(in_line);
-        waited.ok().and_then(Result::ok).ok_or(Missing::WaitedInVain)
+        waited
+    }
+
+    /// Waits for a place to be handed over, and looks now and then whether any still can be.
+    async fn wait(
+        &self,
+        mut hears: oneshot::Receiver<Picked>,
+        wanted: &Wanted<'_>,
+        sources: Sources,
+        until: Instant,
+    ) -> Result<Picked, Missing> {
+        let mut pause = LOOK_AFTER;
+        loop {
+            let look = until.min(Instant::now() + pause);
+            if let Ok(heard) = tokio::time::timeout_at(look, &mut hears).await {
+                return heard.map_err(|_| Missing::WaitedInVain);
+            }
+            let why = self.explain(wanted, sources);
+            if why.full + why.usable == 0 {
+                return Err(Missing::Nothing(why));
+            }
+            if Instant::now() >= until {
+                return Err(Missing::WaitedInVain);
+            }
+            pause *= 2;
+        }
     }
 
     /// Gives a place that came free on an account to the first in line who can use it.

@@ -12,7 +12,6 @@ use tokio::sync::oneshot;
 
 use super::accounts::Serving;
 use super::admission::Limited;
-use super::allowances::Hold;
 use super::ledger::{Dues, Place, Used};
 use super::pool::{Lease, Picked};
 use super::quotas::Reservation;
@@ -70,8 +69,6 @@ struct Open {
     reservation: Option<Reservation>,
     limited: Option<Limited>,
     lease: Option<Lease>,
-    /// Of the account's allowance; settled when the tokens are counted.
-    hold: Option<Hold>,
     served: Option<Served>,
     attempts: i32,
     ttft: Option<Duration>,
@@ -94,7 +91,6 @@ impl Settlement {
             reservation: None,
             limited: None,
             lease: None,
-            hold: None,
             served: None,
             attempts: 0,
             ttft: None,
@@ -178,9 +174,8 @@ impl Settlement {
     }
 
     fn settle(&mut self, end: End, observed: Observed, recorded: oneshot::Sender<()>) {
-        let Some(mut open) = self.open.take() else { return };
+        let Some(open) = self.open.take() else { return };
         open.tell_health(end);
-        open.hold = open.lease.take().and_then(|mut lease| lease.hold.take());
         if let Some(usage) = observed.usage {
             return open.record(end, Tokens { usage, estimated: false }, recorded);
         }
@@ -261,9 +256,12 @@ impl Open {
             self.served.as_ref().and_then(|served| cost(&self.prices, &served.upstream_model, &tokens.usage));
         let total = signed(tokens.usage.input_tokens + tokens.usage.output_tokens);
         let real = self.real_cost(total, money);
-        if let Some(hold) = self.hold.take().filter(|_| total > 0 || end.outcome == Outcome::Ok) {
+        let mut lease = self.lease.take();
+        let hold = lease.as_mut().and_then(|lease| lease.hold.take());
+        if let Some(hold) = hold.filter(|_| total > 0 || end.outcome == Outcome::Ok) {
             hold.settle(&Cost { requests: 1, tokens: total, micro_usd: money }, real);
         }
+        drop(lease);
         let charge = self.reservation.take().map(|reservation| reservation.charge(real));
         let limits = self.limited.take().map(|limited| Used {
             id: limited.id,

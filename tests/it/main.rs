@@ -19,6 +19,7 @@ mod gateway_hedge;
 mod gateway_proxy;
 mod harness;
 mod health;
+mod holds;
 mod input;
 mod keys;
 mod lifecycle;

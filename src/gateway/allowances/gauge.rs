@@ -1,16 +1,19 @@
 //! What one account's declared allowances have given: counters in memory, and what of them the shared state has yet to
 //! hear. When anything is carried there is not decided here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use millpond_pool::allowance::{Used, free_part, served_windows};
+use millpond_pool::allowance::{Used, WHOLE, free_part, served_windows};
 use millpond_pool::pattern::Pattern;
 use millpond_pool::units::{Moment, Reference, Units};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
 
 use super::reports::Report;
 use crate::clock::Timestamp;
 use crate::gateway::accounts::Allowance;
+use crate::state::uses::{HoldId, Part};
 
 /// One declared allowance with what is used of it.
 pub(super) struct Counter {
@@ -19,6 +22,8 @@ pub(super) struct Counter {
     pub(super) used: Used,
     /// Estimates of calls that run here.
     pub(super) running: i64,
+    /// Those of calls that run on other instances.
+    pub(super) elsewhere: i64,
 }
 
 /// One account's counters.
@@ -33,8 +38,32 @@ pub(super) struct Gauge {
     pub(super) unseen: Units,
     /// Amounts that the shared state doesn't know yet, by counter.
     pub(super) pending: BTreeMap<String, (i64, i64)>,
-    /// The free part that other instances were told last, of the scarcest allowance.
-    pub(super) told: u32,
+    /// Holds that have ended, which it doesn't know yet either.
+    pub(super) ended: Vec<HoldId>,
+    /// Holds of this instance as far as the shared state is known to have them.
+    pub(super) here: HashMap<HoldId, Vec<Part>>,
+    /// Calls that run on other instances.
+    pub(super) calls_elsewhere: u32,
+    /// What other instances were told last of the scarcest allowance: what is free, and what its owner sees.
+    pub(super) told: [u32; 2],
+}
+
+/// One account's gauge.
+pub(super) struct Account {
+    gauge: Mutex<Gauge>,
+    /// Steps in the shared state are taken one after the other, so that what one gives back the next one finds.
+    pub(super) turn: Semaphore,
+}
+
+impl Account {
+    pub(super) fn new() -> Self {
+        let gauge = Gauge { told: [WHOLE; 2], ..Gauge::default() };
+        Self { gauge: Mutex::new(gauge), turn: Semaphore::new(1) }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Gauge> {
+        self.gauge.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Gauge {
@@ -53,6 +82,10 @@ impl Gauge {
         self.owe(served_name(present), units.0, window_millis);
     }
 
+    pub(super) fn owes_nothing(&self) -> bool {
+        self.pending.is_empty() && self.ended.is_empty()
+    }
+
     pub(super) fn covers(&self, model: &str) -> bool {
         self.counters.iter().any(|counter| counter.allowance.covers(model))
     }
@@ -60,8 +93,12 @@ impl Gauge {
 
 impl Counter {
     pub(super) fn left(&self, now: Moment) -> i64 {
-        let gone = self.used.at(now).amount.saturating_add(self.running);
+        let gone = self.used.at(now).amount.saturating_add(self.held());
         self.allowance.limit.saturating_sub(gone)
+    }
+
+    fn held(&self) -> i64 {
+        self.running.saturating_add(self.elsewhere)
     }
 
     /// What its owner sees: the part that is left without regard to what runs, and when it is whole again.
@@ -74,8 +111,8 @@ impl Counter {
     /// What is free, and when more will be whatever happens: running calls may always give something back.
     pub(super) fn free(&self, now: Moment) -> (u32, Option<Moment>) {
         let used = self.used.at(now);
-        let free = free_part(self.allowance.limit, used.amount.saturating_add(self.running));
-        (free, self.used.reset(now).filter(|_| self.running == 0 || used.amount >= self.allowance.limit))
+        let free = free_part(self.allowance.limit, used.amount.saturating_add(self.held()));
+        (free, self.used.reset(now).filter(|_| self.held() == 0 || used.amount >= self.allowance.limit))
     }
 }
 

@@ -1,25 +1,27 @@
 //! What accounts themselves may still serve. An allowance that its owner declares is counted: an estimate is held while
 //! a call runs, the real amount is counted when it ends, and an account whose allowance is used up isn't chosen until
 //! the window, which began with its first use, is over. Where none is declared, what the provider [reports](reports) is
-//! believed. Choosing reads memory only; [`sync`] carries amounts to the shared state, which is exact.
-//!
-//! What runs on other instances is known when it ends, so an allowance may be overshot by what runs there at one time.
+//! believed. Choosing reads memory only; [`sync`] carries amounts to the shared state, which is exact. Where several
+//! instances share it, a call is [held](holds) there too before it is sent, so that no allowance and no limit on
+//! running calls is overshot by what runs elsewhere.
 
 mod gauge;
+mod holds;
 mod reports;
 mod sync;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
-use millpond_pool::allowance::{Used, WHOLE, amount, scarcest, served_lately, served_windows};
+use millpond_pool::allowance::{Used, WHOLE, scarcest, served_lately, served_windows};
 use millpond_pool::index::{Index, Slot};
-use millpond_pool::units::{Cost, LimitUnit, Moment, Reference, Units};
+use millpond_pool::units::{Moment, Reference, Units};
 use serde::Serialize;
 use tokio::sync::Notify;
 use utoipa::ToSchema;
 
-use self::gauge::{Counter, Gauge, name_of};
+use self::gauge::{Account, Counter, name_of};
+pub(super) use self::holds::Hold;
 use super::accounts::Serving;
 use crate::clock::{Clock, Timestamp};
 use crate::ids::AccountId;
@@ -45,7 +47,6 @@ pub(super) struct Left {
     pub(super) at: Timestamp,
 }
 
-type SharedGauge = Arc<Mutex<Gauge>>;
 type OnChange = Box<dyn Fn(&AccountId) + Send + Sync>;
 
 /// The allowances of all accounts.
@@ -53,70 +54,12 @@ pub(super) struct Allowances {
     clock: Clock,
     state: State,
     reference: Reference,
-    gauges: RwLock<HashMap<AccountId, SharedGauge>>,
+    gauges: RwLock<HashMap<AccountId, Arc<Account>>>,
     /// Accounts with something to carry to the shared state, and such to be read from it.
     busy: Mutex<HashSet<AccountId>>,
     stale: Mutex<HashSet<AccountId>>,
     wake: Notify,
     changed: OnceLock<OnChange>,
-}
-
-/// A part of an allowance that a running call holds. Dropped, it is given back.
-pub(super) struct Hold {
-    allowances: Arc<Allowances>,
-    account: AccountId,
-    gauge: SharedGauge,
-    /// The counters and their estimates; none where no allowance covers the model.
-    held: Vec<(String, i64)>,
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.release();
-    }
-}
-
-impl Hold {
-    fn release(&mut self) {
-        if self.held.is_empty() {
-            return;
-        }
-        {
-            let mut gauge = lock(&self.gauge);
-            for (name, amount) in self.held.drain(..) {
-                if let Some(counter) = gauge.counters.iter_mut().find(|one| one.name == name) {
-                    counter.running = counter.running.saturating_sub(amount).max(0);
-                }
-            }
-        }
-        self.allowances.announce_here(&self.account);
-    }
-
-    /// Counts what the call really used, and what of it others than the owner were served.
-    pub(super) fn settle(mut self, cost: &Cost, served_to_others: Units) {
-        let now = self.allowances.now();
-        let reference = self.allowances.reference;
-        {
-            let mut gauge = lock(&self.gauge);
-            let mut dearest = None;
-            for (name, _) in &self.held {
-                let Some(counter) = gauge.counters.iter_mut().find(|one| one.name == *name) else { continue };
-                let unit = counter.allowance.unit;
-                let used = amount(cost, unit, &reference);
-                counter.used = counter.used.plus(used, now);
-                let window = counter.used.window_millis;
-                gauge.owe(name.clone(), used, window);
-                dearest = dearest.max(Some(reference.cost(cost, unit)));
-            }
-            let worth = dearest.unwrap_or_else(|| reference.cost(cost, LimitUnit::Requests));
-            gauge.unseen = gauge.unseen.plus(worth);
-            if served_to_others > Units::ZERO {
-                gauge.serve(served_to_others, &reference, now);
-            }
-        }
-        self.release();
-        self.allowances.is_busy(&self.account);
-    }
 }
 
 impl Allowances {
@@ -128,7 +71,7 @@ impl Allowances {
     /// Takes over what an account's owner declares; what is used stays counted.
     pub(super) fn adopt(&self, account: &Serving) {
         let gauge = self.gauge(&account.id);
-        let mut gauge = lock(&gauge);
+        let mut gauge = gauge.lock();
         let mut old = std::mem::take(&mut gauge.counters);
         for allowance in account.allowances() {
             let mut name = name_of(allowance);
@@ -142,6 +85,7 @@ impl Allowances {
                 name,
                 used: known.as_ref().map_or(Used::nothing(allowance.window.millis()), |known| known.used),
                 running: known.as_ref().map_or(0, |known| known.running),
+                elsewhere: known.as_ref().map_or(0, |known| known.elsewhere),
                 allowance: allowance.clone(),
             });
         }
@@ -152,36 +96,15 @@ impl Allowances {
     /// Forgets an account that is gone, but not what it still owes.
     pub(super) fn forget(&self, id: &AccountId) {
         let mut gauges = self.gauges.write().unwrap_or_else(PoisonError::into_inner);
-        if gauges.get(id).is_some_and(|gauge| lock(gauge).pending.is_empty()) {
+        if gauges.get(id).is_some_and(|gauge| gauge.lock().owes_nothing()) {
             gauges.remove(id);
         }
-    }
-
-    /// Holds a call's estimate; `None` when the account has nothing left for the model.
-    pub(super) fn hold(self: &Arc<Self>, id: &AccountId, model: &str, estimate: &Cost) -> Option<Hold> {
-        let gauge = self.gauge(id);
-        let mut held = Vec::new();
-        {
-            let mut gauge = lock(&gauge);
-            let now = self.now();
-            let covers = |counter: &&mut Counter| counter.allowance.covers(model);
-            // The last of it may go to one call that could need more; what runs is never estimated away.
-            if gauge.counters.iter_mut().filter(covers).any(|counter| counter.left(now) <= 0) {
-                return None;
-            }
-            for counter in gauge.counters.iter_mut().filter(covers) {
-                let amount = amount(estimate, counter.allowance.unit, &self.reference).max(1);
-                counter.running = counter.running.saturating_add(amount);
-                held.push((counter.name.clone(), amount));
-            }
-        }
-        Some(Hold { allowances: self.clone(), account: id.clone(), gauge, held })
     }
 
     /// Shows selection what is free of an account.
     pub(super) fn show(&self, index: &Index, slot: Slot, id: &AccountId) {
         let Some(gauge) = self.known(id) else { return };
-        let (mut gauge, now) = (lock(&gauge), self.now());
+        let (mut gauge, now) = (gauge.lock(), self.now());
         let unseen = std::mem::take(&mut gauge.unseen);
         if unseen > Units::ZERO {
             index.used(slot, unseen, now);
@@ -190,6 +113,7 @@ impl Allowances {
             let (free, reset) = counter.free(now);
             index.set_free(slot, Some(place), free, reset);
         }
+        index.set_elsewhere(slot, gauge.calls_elsewhere);
         let reported = gauge.reports.values().filter_map(|report| scarcest(&report.limits, now));
         // One model that has nothing left rests by itself; the others must stay usable.
         if let Some((free, reset)) = reported.min() {
@@ -200,7 +124,7 @@ impl Allowances {
     /// Models whose reported limits are used up, and until when.
     pub(super) fn spent_models(&self, id: &AccountId) -> Vec<(Box<str>, Moment)> {
         let Some(gauge) = self.known(id) else { return Vec::new() };
-        let (gauge, now) = (lock(&gauge), self.now());
+        let (gauge, now) = (gauge.lock(), self.now());
         let reports = gauge.reports.iter().filter_map(|(model, report)| {
             let (free, reset) = scarcest(&report.limits, now)?;
             (free == 0).then(|| (model.as_str().into(), reset))
@@ -212,7 +136,7 @@ impl Allowances {
     pub(super) async fn of(&self, id: &AccountId) -> crate::state::Result<Vec<AllowanceView>> {
         self.read_reports(id).await?;
         let Some(gauge) = self.known(id) else { return Ok(Vec::new()) };
-        let (gauge, at, now) = (lock(&gauge), self.clock.now(), self.now());
+        let (gauge, at, now) = (gauge.lock(), self.clock.now(), self.now());
         let mut views: Vec<AllowanceView> = Vec::new();
         for counter in &gauge.counters {
             let (quota, reset_time) = counter.shown(now);
@@ -246,7 +170,7 @@ impl Allowances {
         let (at, now) = (self.clock.now(), self.now());
         let whole = Left { millionths: WHOLE, reset_time: None, at };
         let Some(gauge) = self.known(id) else { return whole };
-        let gauge = lock(&gauge);
+        let gauge = gauge.lock();
         let moment = |reset: Option<Moment>| reset.map(|reset| Timestamp::from_millis(reset.0));
         let covering = gauge.counters.iter().filter(|counter| counter.allowance.covers(upstream_model));
         if let Some((millionths, reset_time)) = covering.map(|counter| counter.shown(now)).min() {
@@ -262,22 +186,22 @@ impl Allowances {
     /// What the account served to others than its owner in about the last reference window.
     pub(super) fn served_lately(&self, id: &AccountId) -> Units {
         let Some(gauge) = self.known(id) else { return Units::ZERO };
-        let (gauge, now, window) = (lock(&gauge), self.now(), self.reference.window);
+        let (gauge, now, window) = (gauge.lock(), self.now(), self.reference.window);
         let [present, before] =
             served_windows(window, now).map(|window| gauge.served.get(&window).map_or(0, |used| used.amount));
         served_lately(present, before, window, now)
     }
 
-    fn gauge(&self, id: &AccountId) -> SharedGauge {
+    fn gauge(&self, id: &AccountId) -> Arc<Account> {
         if let Some(known) = self.known(id) {
             return known;
         }
         let mut gauges = self.gauges.write().unwrap_or_else(PoisonError::into_inner);
-        let fresh = || Arc::new(Mutex::new(Gauge { told: WHOLE, ..Gauge::default() }));
+        let fresh = || Arc::new(Account::new());
         gauges.entry(id.clone()).or_insert_with(fresh).clone()
     }
 
-    fn known(&self, id: &AccountId) -> Option<SharedGauge> {
+    fn known(&self, id: &AccountId) -> Option<Arc<Account>> {
         self.gauges.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
@@ -309,8 +233,4 @@ fn view(
     last_fetched_at: Timestamp,
 ) -> AllowanceView {
     AllowanceView { model_name, quota: f64::from(quota) / f64::from(WHOLE), reset_time, last_fetched_at }
-}
-
-fn lock(gauge: &Mutex<Gauge>) -> MutexGuard<'_, Gauge> {
-    gauge.lock().unwrap_or_else(PoisonError::into_inner)
 }

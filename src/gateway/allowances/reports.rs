@@ -8,7 +8,7 @@ use millpond_pool::units::Moment;
 use millpond_wire::limits::{self, Limit};
 use serde::{Deserialize, Serialize};
 
-use super::{Allowances, lock};
+use super::Allowances;
 use crate::clock::Timestamp;
 use crate::gateway::accounts::Serving;
 use crate::gateway::upstream::Refused;
@@ -63,7 +63,7 @@ impl Allowances {
         let limits = found.iter().map(reported).collect();
         let gauge = self.gauge(&account.id);
         {
-            let mut gauge = lock(&gauge);
+            let mut gauge = gauge.lock();
             let full = gauge.reports.len() >= REPORTS && !gauge.reports.contains_key(model);
             if full || gauge.covers(model) {
                 return;

@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use millpond_pool::allowance::{Used, WHOLE};
-use millpond_pool::units::Reference;
+use millpond_pool::units::{Moment, Reference};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::gauge::{Gauge, served_name};
+use super::Allowances;
+use super::gauge::Gauge;
 use super::reports::Report;
-use super::{Allowances, lock};
 use crate::clock::Clock;
 use crate::ids::AccountId;
-use crate::state::uses::Use;
+use crate::state::uses::{AccountUses, Ask, Granted, Step, Use};
 use crate::state::{Invalidation, Result, State};
 use crate::tasks::Tasks;
 
@@ -106,39 +106,53 @@ impl Allowances {
     /// Carries what one account owes; true when nothing is left.
     async fn carry_one(&self, id: &AccountId, reports: bool) -> Result<bool> {
         let Some(gauge) = self.known(id) else { return Ok(true) };
-        let (owed, told) = {
-            let mut gauge = lock(&gauge);
-            let told = reports && std::mem::take(&mut gauge.reports_changed);
-            (std::mem::take(&mut gauge.pending), told)
-        };
-        if told {
-            let text = serde_json::to_string(&lock(&gauge).reports).unwrap_or_default();
+        if reports && std::mem::take(&mut gauge.lock().reports_changed) {
+            let text = serde_json::to_string(&gauge.lock().reports).unwrap_or_default();
             self.state.put(&reports_key(id), &text, REPORTS_LIVE).await?;
         }
-        if owed.is_empty() {
-            return Ok(!lock(&gauge).reports_changed);
+        if !gauge.lock().owes_nothing() {
+            self.step(id, None).await?;
         }
-        let uses: Vec<Use> = owed
-            .iter()
-            .map(|(name, &(amount, window_millis))| Use { name: name.clone(), amount, window_millis })
-            .collect();
-        let now = self.now();
-        match self.state.add_uses(id, &uses, now).await {
-            Ok(held) => {
-                let shared = uses.into_iter().map(|one| one.name).zip(held).collect();
-                let announce = {
-                    let mut gauge = lock(&gauge);
-                    gauge.take_over(&shared, now);
+        Ok(!gauge.lock().reports_changed)
+    }
+
+    /// Carries what an account owes, and holds a part of it for one call if asked.
+    pub(super) async fn step(&self, id: &AccountId, ask: Option<Ask>) -> Result<Granted> {
+        let (gauge, now) = (self.gauge(id), self.now());
+        // It is never closed, so there is always a turn.
+        let _turn = gauge.turn.acquire().await.ok();
+        let (owed, ended) = {
+            let mut gauge = gauge.lock();
+            (std::mem::take(&mut gauge.pending), std::mem::take(&mut gauge.ended))
+        };
+        let carried = |(name, &(amount, window_millis)): (&String, &(i64, i64))| Use {
+            name: name.clone(),
+            amount,
+            window_millis,
+        };
+        let step = Step { ended, uses: owed.iter().map(carried).collect(), ask };
+        match self.state.step_uses(id, &step, now).await {
+            Ok(stepped) => {
+                let news = {
+                    let mut gauge = gauge.lock();
+                    for id in &step.ended {
+                        gauge.here.remove(id);
+                    }
+                    if let Some(ask) = step.ask.filter(|_| stepped.granted == Granted::Done) {
+                        gauge.here.insert(ask.id, ask.parts);
+                    }
+                    gauge.take_over(&stepped.account, now);
                     gauge.is_news(now)
                 };
                 self.announce_here(id);
-                if announce {
+                if news || stepped.waited_for {
                     self.state.announce_account(Invalidation::Allowance(id.clone())).await;
                 }
-                Ok(!lock(&gauge).reports_changed)
+                Ok(stepped.granted)
             }
             Err(error) => {
-                let mut gauge = lock(&gauge);
+                let mut gauge = gauge.lock();
+                gauge.ended.extend(step.ended);
                 for (name, (amount, window_millis)) in owed {
                     gauge.owe(name, amount, window_millis);
                 }
@@ -160,11 +174,18 @@ impl Allowances {
 
     /// Reads what all instances used of an account.
     pub(in crate::gateway) async fn load(&self, id: &AccountId) -> Result<()> {
-        let shared = self.state.uses_of(id).await?;
-        if let Some(gauge) = self.known(id).filter(|_| !shared.is_empty()) {
-            lock(&gauge).take_over(&shared, self.now());
-            self.announce_here(id);
+        let Some(gauge) = self.known(id) else { return Ok(()) };
+        let _turn = gauge.turn.acquire().await.ok();
+        let mut shared = self.state.uses_of(id).await?;
+        {
+            let mut gauge = gauge.lock();
+            // Of a counter that isn't there nothing is held.
+            for counter in &gauge.counters {
+                shared.counters.entry(counter.name.clone()).or_default();
+            }
+            gauge.take_over(&shared, self.now());
         }
+        self.announce_here(id);
         Ok(())
     }
 
@@ -195,7 +216,7 @@ impl Allowances {
         let found = text.and_then(|text| serde_json::from_str::<BTreeMap<String, Report>>(text).ok());
         let Some(found) = found else { return };
         let gauge = self.gauge(id);
-        let mut gauge = lock(&gauge);
+        let mut gauge = gauge.lock();
         for (model, report) in found {
             if gauge.reports.get(&model).is_none_or(|known| known.at < report.at) {
                 gauge.reports.insert(model, report);
@@ -206,30 +227,39 @@ impl Allowances {
 
 impl Gauge {
     /// Takes over what the shared state holds; what is still to be carried is on top of it.
-    fn take_over(&mut self, shared: &BTreeMap<String, Used>, now: millpond_pool::units::Moment) {
+    fn take_over(&mut self, shared: &AccountUses, now: Moment) {
         let owed = &self.pending;
         let more = |name: &str, used: Used| match owed.get(name) {
             Some(&(amount, _)) => used.plus(amount, now),
             None => used,
         };
         for counter in &mut self.counters {
-            if let Some(used) = shared.get(&counter.name) {
-                counter.used = more(&counter.name, *used);
+            let Some(counted) = shared.counters.get(&counter.name) else { continue };
+            if let Some(used) = counted.used {
+                counter.used = more(&counter.name, used);
+            }
+            let parts = self.here.values().flatten().filter(|part| part.name == counter.name);
+            let here = parts.map(|part| part.amount).fold(0, i64::saturating_add);
+            counter.elsewhere = counted.held.saturating_sub(here).max(0);
+        }
+        for (name, counted) in &shared.counters {
+            let window = name.strip_prefix('w').and_then(|window| window.parse().ok());
+            if let (Some(window), Some(used)) = (window, counted.used) {
+                self.served.insert(window, more(name, used));
             }
         }
-        for (name, used) in shared {
-            if let Some(window) = name.strip_prefix('w').and_then(|window| window.parse().ok()) {
-                self.served.insert(window, more(&served_name(window), *used));
-            }
-        }
+        let here = u32::try_from(self.here.len()).unwrap_or(u32::MAX);
+        self.calls_elsewhere = shared.calls.saturating_sub(here);
     }
 
     /// Whether other instances should look again.
-    fn is_news(&mut self, now: millpond_pool::units::Moment) -> bool {
+    fn is_news(&mut self, now: Moment) -> bool {
         let free = self.counters.iter().map(|counter| counter.free(now).0).min().unwrap_or(WHOLE);
-        let news = free.abs_diff(self.told) >= STEP || (free == 0) != (self.told == 0);
+        let shown = self.counters.iter().map(|counter| counter.shown(now).0).min().unwrap_or(WHOLE);
+        let differs = |(now, told): (u32, u32)| now.abs_diff(told) >= STEP || (now == 0) != (told == 0);
+        let news = [free, shown].into_iter().zip(self.told).any(differs);
         if news {
-            self.told = free;
+            self.told = [free, shown];
         }
         news
     }

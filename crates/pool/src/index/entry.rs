@@ -34,6 +34,8 @@ pub(super) struct Entry {
     pub(super) blocks: Vec<Block>,
     pub(super) probing: bool,
     running: AtomicU32,
+    /// Calls that run on other instances.
+    elsewhere: AtomicU32,
     recent: Recent,
     /// One an allowance, and the last for models that no allowance names.
     free: Box<[Free]>,
@@ -101,6 +103,7 @@ impl Entry {
             blocks: Vec::new(),
             probing: false,
             running: AtomicU32::new(0),
+            elsewhere: AtomicU32::new(0),
             recent: Recent::nothing(),
             free,
         }
@@ -124,9 +127,14 @@ impl Entry {
         u8::try_from(self.pull.ilog2()).unwrap_or(0)
     }
 
-    /// How many calls may run at once.
+    /// How many calls may run here at once.
     pub(super) fn limit(&self) -> u32 {
-        if self.probing { 1 } else { self.account.max_concurrency.unwrap_or(u32::MAX) }
+        let here = |limit: u32| limit.saturating_sub(self.elsewhere.load(Ordering::SeqCst));
+        if self.probing { 1 } else { self.account.max_concurrency.map_or(u32::MAX, here) }
+    }
+
+    pub(super) fn set_elsewhere(&self, calls: u32) -> bool {
+        self.elsewhere.swap(calls, Ordering::SeqCst) != calls
     }
 
     pub(super) fn running(&self) -> u32 {

@@ -121,7 +121,7 @@ impl Index {
     pub fn begin(&self, slot: Slot) -> bool {
         let Some(entry) = self.entry(slot) else { return false };
         let Some(running) = entry.begin() else { return false };
-        if running == entry.limit() {
+        if running >= entry.limit() {
             self.show(entry);
         }
         true
@@ -131,6 +131,15 @@ impl Index {
     pub fn end(&self, slot: Slot) {
         let Some(entry) = self.entry(slot) else { return };
         if entry.end() >= entry.limit() {
+            self.show(entry);
+        }
+    }
+
+    /// Says how many calls run on an account elsewhere, which are as many less here where it has a limit.
+    pub fn set_elsewhere(&self, slot: Slot, calls: u32) {
+        if let Some(entry) = self.entry(slot)
+            && entry.set_elsewhere(calls)
+        {
             self.show(entry);
         }
     }

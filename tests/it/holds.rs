@@ -1,0 +1,180 @@
+//! What accounts give is not overshot by what runs on other instances.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::routing::post;
+use axum::{Json, Router};
+use millpond::ids::AccountId;
+use millpond::state::State;
+use millpond::state::uses::{Ask, Granted, HoldId, Part, Step, Use};
+use millpond::tasks::Tasks;
+use millpond_pool::allowance::Used;
+use millpond_pool::units::Moment;
+use rand::{RngExt as _, SeedableRng as _};
+use serde_json::{Value, json};
+
+use crate::harness::{self, Harness, Server, Shape, both_shapes, spawn};
+
+both_shapes!(an_allowance_is_exact_over_instances, an_account_runs_no_more_calls_than_it_may);
+
+/// A provider that takes a moment, and remembers how many calls it had and the most at one time.
+#[derive(Default)]
+struct Busy {
+    calls: AtomicUsize,
+    running: AtomicUsize,
+    most: AtomicUsize,
+}
+
+async fn answer(busy: Arc<Busy>) -> Json<Value> {
+    busy.calls.fetch_add(1, Ordering::SeqCst);
+    let running = busy.running.fetch_add(1, Ordering::SeqCst) + 1;
+    busy.most.fetch_max(running, Ordering::SeqCst);
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    busy.running.fetch_sub(1, Ordering::SeqCst);
+    Json(json!({"id": "c", "choices": [{"index": 0, "finish_reason": "stop", "message":
+        {"role": "assistant", "content": "hi"}}], "usage": {"prompt_tokens": 7, "completion_tokens": 5}}))
+}
+
+/// Three instances where there can be several, one account on them, and `calls` made at once; answers how each ended.
+async fn call_at_once(harness: &Harness, account: Value, calls: usize) -> (Arc<Busy>, Vec<u16>) {
+    let busy = Arc::new(Busy::default());
+    let provider = busy.clone();
+    let router = Router::new().route("/v1/chat/completions", post(move || answer(provider.clone())));
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let settings = [("QUEUE_TIMEOUT_SECONDS", "60"), ("QUEUE_SIZE", "10000")];
+    let mut servers: Vec<Arc<Server>> = Vec::new();
+    for _ in 0..if harness.is_clustered() { 3 } else { 1 } {
+        servers.push(Arc::new(harness.server_with(&settings).await));
+    }
+    servers[0].person("ada").await;
+    let (access, _) = servers[0].sign_in("ada").await;
+    let (key, _) = servers[0].key(&access, json!({})).await;
+    servers[0].account(&access, address, account).await;
+    let call = |n: usize| {
+        let (server, key) = (servers[n % servers.len()].clone(), key.clone());
+        // Different openings, so that nothing is one conversation.
+        let body =
+            json!({"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": n.to_string()}]});
+        spawn(async move { server.post("/v1/chat/completions", &key, body).await.0 })
+    };
+    let mut statuses = Vec::new();
+    for call in (0..calls).map(call).collect::<Vec<_>>() {
+        statuses.push(call.await.unwrap());
+    }
+    for server in servers {
+        Arc::into_inner(server).unwrap().stop().await;
+    }
+    serving.abort();
+    (busy, statuses)
+}
+
+async fn an_allowance_is_exact_over_instances(harness: Arc<Harness>) {
+    let allowance = json!([{"models": ["m"], "limit": 100, "unit": "requests", "window": "30d"}]);
+    let (busy, statuses) = call_at_once(&harness, json!({"allowances": allowance}), 600).await;
+    let served = statuses.iter().filter(|status| **status == 200).count();
+    assert_eq!((served, busy.calls.load(Ordering::SeqCst)), (100, 100));
+    assert!(statuses.iter().all(|status| matches!(status, 200 | 429 | 503)), "{statuses:?}");
+}
+
+async fn an_account_runs_no_more_calls_than_it_may(harness: Arc<Harness>) {
+    let (busy, statuses) = call_at_once(&harness, json!({"max_concurrency": 3}), 150).await;
+    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+    assert_eq!(busy.calls.load(Ordering::SeqCst), 150);
+    let most = busy.most.load(Ordering::SeqCst);
+    assert!(most <= 3, "{most} ran at one time");
+}
+
+/// The same in plain words: what is held, and by whom until when.
+#[derive(Default)]
+struct Model {
+    used: BTreeMap<String, Used>,
+    holds: Vec<Ask>,
+}
+
+impl Model {
+    fn held(&self, name: &str) -> i64 {
+        let parts = self.holds.iter().flat_map(|hold| &hold.parts).filter(|part| part.name == name);
+        parts.map(|part| part.amount).sum()
+    }
+
+    fn step(&mut self, step: &Step, now: Moment) -> Granted {
+        self.holds.retain(|hold| hold.ends_at > now && !step.ended.contains(&hold.id));
+        for one in &step.uses {
+            let used = self.used.entry(one.name.clone()).or_insert(Used::nothing(one.window_millis));
+            *used = used.plus(one.amount, now);
+        }
+        let Some(ask) = &step.ask else { return Granted::Done };
+        if ask.most_calls.is_some_and(|most| self.holds.len() >= most as usize) {
+            return Granted::Full;
+        }
+        let used = |name: &str| self.used.get(name).map_or(0, |used| used.at(now).amount);
+        if ask.parts.iter().any(|part| used(&part.name) + self.held(&part.name) >= part.limit) {
+            return Granted::Spent;
+        }
+        self.holds.push(ask.clone());
+        Granted::Done
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_step_of_uses_in_redis_is_as_in_plain_words() {
+    harness::run(Shape::Clustered, |harness| async move { play(&harness).await }).await;
+}
+
+async fn play(harness: &Harness) {
+    let tasks = Tasks::default();
+    let state = State::redis(&harness.config().redis_url.unwrap(), &tasks).await.unwrap();
+    for seed in 0..8 {
+        let mut chance = rand::rngs::StdRng::seed_from_u64(seed);
+        let (account, mut model) = (AccountId(format!("account {seed}")), Model::default());
+        let mut now = Moment(1_764_000_000_000);
+        let mut ids: Vec<HoldId> = Vec::new();
+        for number in 0..300 {
+            now = now.plus(chance.random_range(0..900_000));
+            let names = ["a1", "a2", "a2+"];
+            let name = |chance: &mut rand::rngs::StdRng| names[chance.random_range(0..3)].to_owned();
+            let ended = (0..chance.random_range(0..3))
+                .filter_map(|_| (!ids.is_empty()).then(|| ids[chance.random_range(0..ids.len())]));
+            let mut step = Step { ended: ended.collect(), ..Step::default() };
+            if chance.random_range(0..2) == 0 {
+                let amount = chance.random_range(1..40);
+                step.uses.push(Use { name: name(&mut chance), amount, window_millis: 18_000_000 });
+            }
+            if chance.random_range(0..3) > 0 {
+                let id = HoldId(chance.random());
+                ids.push(id);
+                let parts = names.iter().filter(|_| chance.random_range(0..2) == 0).collect::<Vec<_>>();
+                let part = |name: &&str| Part {
+                    name: (*name).to_owned(),
+                    limit: 200,
+                    amount: chance.random_range(0..60),
+                };
+                let parts = parts.into_iter().map(part).collect();
+                let ends_at = now.plus(chance.random_range(1..20_000_000));
+                let most_calls = (chance.random_range(0..2) == 0).then_some(4);
+                step.ask = Some(Ask { id, ends_at, most_calls, parts });
+            }
+            let wanted = model.step(&step, now);
+            let stepped = state.step_uses(&account, &step, now).await.unwrap();
+            assert_eq!(stepped.granted, wanted, "seed {seed}, step {number}: {step:?}");
+            let read = state.uses_of(&account).await.unwrap();
+            assert_eq!(read.calls as usize, model.holds.len(), "seed {seed}, step {number}");
+            for name in names {
+                let found = read.counters.get(name).copied().unwrap_or_default();
+                let used = model.used.get(name).map_or(0, |used| used.at(now).amount);
+                let found_used = found.used.map_or(0, |used| used.at(now).amount);
+                assert_eq!((found_used, found.held), (used, model.held(name)), "{name}, step {number}");
+            }
+            for (name, counted) in &stepped.account.counters {
+                assert_eq!(Some(counted), read.counters.get(name), "the answer is what is stored");
+            }
+            let touched = step.uses.iter().all(|one| stepped.account.counters.contains_key(&one.name));
+            assert!(touched && stepped.account.calls == read.calls);
+        }
+    }
+    assert!(tasks.shutdown(std::time::Duration::from_secs(5)).await);
+}
