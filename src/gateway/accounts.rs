@@ -12,6 +12,7 @@ use millpond_pool::account::{Account, AccountId as PoolId, MemberId, Provider, S
 use millpond_pool::group::Group;
 use millpond_pool::pattern::{Pattern, glob_matches};
 use millpond_pool::units::{LimitUnit, Reference, Units, Window};
+use millpond_wire::refusal::Refusal;
 use millpond_wire::{Dialect, Endpoint};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
@@ -273,6 +274,13 @@ impl Serving {
         let own = Some(upstream).filter(|name| self.serves(name) && !self.aliases.contains_key(*name));
         let mut names = aliases.chain(own).peekable();
         names.peek().is_some() && names.all(|name| self.is_disabled(name))
+    }
+
+    /// What of a refusal its owner may read: no credential, and no value of a header that was added.
+    pub(super) fn words(&self, credential: usize, refusal: &Refusal) -> String {
+        let headers = self.headers.values().filter_map(|value| value.to_str().ok());
+        let secrets: Vec<&str> = headers.chain([self.credentials.secret(credential)]).collect();
+        refusal.words(&secrets)
     }
 
     /// The name that a public model has upstream.

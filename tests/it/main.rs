@@ -7,6 +7,7 @@
 
 mod access;
 mod accounts;
+mod accounts_check;
 mod admin;
 mod allowances;
 mod attacks;
