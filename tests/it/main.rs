@@ -8,6 +8,7 @@
 mod access;
 mod accounts;
 mod accounts_check;
+mod accounts_drain;
 mod accounts_openrouter;
 mod accounts_transfer;
 mod admin;
