@@ -3,7 +3,7 @@
 //! A row that can't be used (unreadable, other provider, asking for a proxy that this version does not speak) is left out
 //! with a line in the log; it must never be called in another way than its owner asked for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::http::uri::InvalidUri;
@@ -12,6 +12,7 @@ use millpond_pool::account::{Account, AccountId as PoolId, MemberId, Provider, S
 use millpond_pool::group::Group;
 use millpond_pool::pattern::{Pattern, glob_matches};
 use millpond_pool::units::{LimitUnit, Reference, Units, Window};
+use millpond_wire::refusal::Refusal;
 use millpond_wire::{Dialect, Endpoint};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
@@ -84,7 +85,7 @@ pub(super) struct Serving {
     /// How much of an answer is read on when its client has gone; zero cancels the call.
     pub(super) drain_bytes: u64,
     /// Public names that its owner switched off.
-    disabled: BTreeSet<String>,
+    disabled: Vec<Pattern>,
     allowances: Vec<Allowance>,
     priority: i32,
     weight: i32,
@@ -252,6 +253,7 @@ impl Serving {
             shared: self.shared,
             models: self.models.as_ref().map(|models| models.iter().map(Pattern::new).collect()),
             aliases: self.aliases.clone(),
+            off: self.disabled.clone(),
             priority: self.priority,
             weight: u32::try_from(self.weight).unwrap_or(1).clamp(1, 1000),
             enabled: self.enabled,
@@ -268,12 +270,22 @@ impl Serving {
 
     /// Whether its owner switched a model off, by its public name.
     pub(super) fn is_disabled(&self, model: &str) -> bool {
-        self.disabled.contains(model)
+        self.disabled.iter().any(|pattern| pattern.matches(model))
     }
 
-    /// The models that its owner switched off, by the names that they have upstream.
-    pub(super) fn disabled_models(&self) -> impl Iterator<Item = &str> {
-        self.disabled.iter().map(|model| self.upstream(model))
+    /// Whether every public name of an upstream model is switched off.
+    fn is_off(&self, upstream: &str) -> bool {
+        let aliases = self.aliases.iter().filter(|(_, name)| *name == upstream).map(|(public, _)| &**public);
+        let own = Some(upstream).filter(|name| self.serves(name) && !self.aliases.contains_key(*name));
+        let mut names = aliases.chain(own).peekable();
+        names.peek().is_some() && names.all(|name| self.is_disabled(name))
+    }
+
+    /// What of a refusal its owner may read: no credential, and no value of a header that was added.
+    pub(super) fn words(&self, credential: usize, refusal: &Refusal) -> String {
+        let headers = self.headers.values().filter_map(|value| value.to_str().ok());
+        let secrets: Vec<&str> = headers.chain([self.credentials.secret(credential)]).collect();
+        refusal.words(&secrets)
     }
 
     /// The name that a public model has upstream.
@@ -304,9 +316,8 @@ impl Serving {
         if self.models.is_some() && !names.any(|name| group.may_mean(name)) {
             return Units::ZERO;
         }
-        let off: Vec<&str> = self.disabled_models().collect();
         let means = |pattern: &Pattern| group.may_mean(pattern.as_str());
-        let gives = |pattern: &Pattern| means(pattern) && !off.contains(&pattern.as_str());
+        let gives = |pattern: &Pattern| means(pattern) && !self.is_off(pattern.as_str());
         if !self.allowances.iter().any(|allowance| allowance.models.iter().any(means)) {
             return policy.default_allowance;
         }

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use millpond_pool::account::Provider;
 use millpond_wire::Endpoint;
-use millpond_wire::refusal::{Refusal, scrub};
+use millpond_wire::refusal::Refusal;
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -62,7 +62,7 @@ impl Gateway {
             if account.credentials.header(trial.credential).is_some() { trial.credential } else { 0 };
         let began = Instant::now();
         let answer = self.ask(&account, credential, trial.model.as_deref(), began + WITHIN).await;
-        let mut checked = told(&id, account.credentials.secret(credential), answer);
+        let mut checked = told(&id, answer, |refusal| account.words(credential, refusal));
         checked.latency_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         checked
     }
@@ -108,7 +108,7 @@ fn one_token(provider: Provider, model: &str) -> (Endpoint, Bytes) {
     (endpoint, body.to_string().into())
 }
 
-fn told(id: &AccountId, secret: &str, answer: Result<(), Failure>) -> Checked {
+fn told(id: &AccountId, answer: Result<(), Failure>, words: impl Fn(&Refusal) -> String) -> Checked {
     match answer {
         Ok(()) => Checked {
             ok: true,
@@ -118,11 +118,11 @@ fn told(id: &AccountId, secret: &str, answer: Result<(), Failure>) -> Checked {
             latency_ms: 0,
         },
         Err(Failure::Refused(refused)) => {
-            let refusal = Refusal::read(&refused.body);
-            let words = match refusal.words(secret) {
-                words if words.is_empty() => scrub(&String::from_utf8_lossy(&refused.body), secret),
-                words => words,
-            };
+            let mut refusal = Refusal::read(&refused.body);
+            if refusal.message.is_empty() {
+                refusal.message = String::from_utf8_lossy(&refused.body).into_owned();
+            }
+            let words = words(&refusal);
             Checked { provider_status: Some(refused.status.as_u16()), ..Checked::failed("refused", words) }
         }
         Err(Failure::Timeout) => Checked::failed("timeout", String::new()),

@@ -25,11 +25,21 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[error("the host has no address that may be connected to")]
 pub(super) struct NoAllowedAddress;
 
+type Found = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+
+/// What says which addresses a name has: the system, but in tests.
+type Resolve = Arc<dyn Fn(String, u16) -> Found + Send + Sync>;
+
+fn by_system() -> Resolve {
+    Arc::new(|host, port| Box::pin(async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) }))
+}
+
 /// Opens TCP connections past the guard.
 #[derive(Clone)]
 struct Dial {
     guard: Arc<Guard>,
     proxy: Option<Arc<Proxy>>,
+    resolve: Resolve,
 }
 
 impl Dial {
@@ -51,10 +61,9 @@ impl Dial {
     }
 
     async fn allowed(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, BoxError> {
-        let found = tokio::net::lookup_host((host, port)).await?;
-        let allowed: Vec<SocketAddr> =
-            found.filter(|address| self.guard.allows(host, address.ip())).collect();
-        if allowed.is_empty() { Err(NoAllowedAddress.into()) } else { Ok(allowed) }
+        let mut found = (self.resolve)(host.to_owned(), port).await?;
+        found.retain(|address| self.guard.allows(host, address.ip()));
+        if found.is_empty() { Err(NoAllowedAddress.into()) } else { Ok(found) }
     }
 }
 
@@ -105,7 +114,7 @@ impl Connector {
             .with_tls_config(tls)
             .https_or_http()
             .enable_all_versions()
-            .wrap_connector(Dial { guard, proxy });
+            .wrap_connector(Dial { guard, proxy, resolve: by_system() });
         Self { tls, limit }
     }
 }
@@ -122,5 +131,90 @@ impl Service<Uri> for Connector {
     fn call(&mut self, target: Uri) -> Self::Future {
         let connecting = tokio::time::timeout(self.limit, self.tls.call(target));
         Box::pin(async move { connecting.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::net::Ipv4Addr;
+    use std::sync::Mutex;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Here this address is allowed as a public one is, and every other of this machine is private.
+    const PUBLIC: [u8; 4] = [127, 0, 0, 1];
+    const PRIVATE: [u8; 4] = [127, 0, 0, 2];
+
+    /// A way to a name that has other addresses each time it is asked for; how often that was is what `left` tells.
+    struct Rebound {
+        dial: Dial,
+        left: Arc<Mutex<VecDeque<Vec<[u8; 4]>>>>,
+    }
+
+    impl Rebound {
+        fn new(answers: &[&[[u8; 4]]], proxy: Option<&str>) -> Self {
+            let left =
+                Arc::new(Mutex::new(answers.iter().map(|list| list.to_vec()).collect::<VecDeque<_>>()));
+            let asked = left.clone();
+            let resolve: Resolve = Arc::new(move |host, port| {
+                let list = match host.parse::<Ipv4Addr>() {
+                    Ok(literal) => vec![literal.octets()],
+                    Err(_) => asked.lock().unwrap().pop_front().unwrap(),
+                };
+                Box::pin(async move { Ok(list.into_iter().map(|ip| SocketAddr::from((ip, port))).collect()) })
+            });
+            let guard = Arc::new(Guard::allowing("127.0.0.1"));
+            let proxy = proxy.map(|text| Arc::new(Proxy::parse(text).unwrap()));
+            Self { dial: Dial { guard, proxy, resolve }, left }
+        }
+
+        async fn connect(&self, port: u16) -> Result<SocketAddr, BoxError> {
+            let target = format!("http://provider.example:{port}/v1").parse().unwrap();
+            let stream = self.dial.clone().connect(target).await?;
+            Ok(stream.inner().peer_addr()?)
+        }
+
+        fn left(&self) -> usize {
+            self.left.lock().unwrap().len()
+        }
+    }
+
+    fn is_forbidden(outcome: &Result<SocketAddr, BoxError>) -> bool {
+        outcome.as_ref().is_err_and(|error| error.is::<NoAllowedAddress>())
+    }
+
+    #[tokio::test]
+    async fn a_name_that_changes_its_mind_is_refused_when_it_is_connected_to() {
+        // It listens on every address of this machine, so nothing but the guard keeps a connection away.
+        let listener = TcpListener::bind(("0.0.0.0", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let name = Rebound::new(&[&[PUBLIC], &[PRIVATE], &[PRIVATE, PUBLIC], &[PUBLIC]], None);
+        assert_eq!(name.connect(port).await.unwrap(), SocketAddr::from((PUBLIC, port)));
+        assert!(is_forbidden(&name.connect(port).await), "public before, private now");
+        assert_eq!(
+            name.connect(port).await.unwrap(),
+            SocketAddr::from((PUBLIC, port)),
+            "of several only those"
+        );
+        assert_eq!(name.connect(port).await.unwrap(), SocketAddr::from((PUBLIC, port)));
+        assert_eq!(name.left(), 0, "asked once a connection: what was judged is what is connected to");
+        for _ in 0..3 {
+            let (stream, _) = listener.accept().await.unwrap();
+            assert_eq!(stream.local_addr().unwrap().ip(), Ipv4Addr::from(PUBLIC), "none came by the other");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_changes_its_mind_is_given_to_no_proxy() {
+        let proxy = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let text = format!("http://{}", proxy.local_addr().unwrap());
+        let name = Rebound::new(&[&[PRIVATE]], Some(&text));
+        assert!(is_forbidden(&name.connect(443).await));
+        let next = TcpStream::connect(proxy.local_addr().unwrap()).await.unwrap();
+        let (_, heard) = proxy.accept().await.unwrap();
+        assert_eq!(heard, next.local_addr().unwrap(), "the proxy heard of nothing before");
     }
 }

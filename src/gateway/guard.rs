@@ -16,6 +16,12 @@ impl Guard {
         Self { allowed: config.allow_private.clone() }
     }
 
+    #[cfg(test)]
+    pub(super) fn allowing(network: &str) -> Self {
+        let network = crate::config::Network::parse(network);
+        Self { allowed: network.map(PrivateUpstream::Network).into_iter().collect() }
+    }
+
     /// Whether a connection to `host`, resolved to `address`, is allowed.
     pub(super) fn allows(&self, host: &str, address: IpAddr) -> bool {
         let listed = |entry: &PrivateUpstream| match entry {

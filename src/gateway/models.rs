@@ -139,7 +139,12 @@ async fn visible(app: &App, caller: &Caller, only: Option<Provider>) -> BTreeMap
     accounts.retain(|account| only.is_none_or(|provider| account.provider == provider));
     gateway.catalog.learn(&gateway.upstream, &accounts).await;
     let mut models = BTreeMap::new();
-    for model in accounts.iter().flat_map(|account| gateway.catalog.models_of(account)) {
+    let offered = |account: &Arc<Serving>| {
+        let mut models = gateway.catalog.models_of(account);
+        models.retain(|model| !account.is_disabled(&model.id));
+        models
+    };
+    for model in accounts.iter().flat_map(offered) {
         if caller.key.as_ref().is_none_or(|key| key.allows(&model.id)) {
             models.entry(model.id.clone()).or_insert(model);
         }

@@ -395,8 +395,6 @@ impl Pool {
                 None => rest.models.push((model, until)),
             }
         }
-        // What its owner switched off rests until they switch it on again.
-        rest.models.extend(account.disabled_models().map(|model| (model.into(), Moment(i64::MAX))));
         index.set_rest(slot, rest.account, rest.models);
     }
 

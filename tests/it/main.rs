@@ -6,6 +6,11 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on has failed")]
 
 mod access;
+mod accounts;
+mod accounts_check;
+mod accounts_drain;
+mod accounts_openrouter;
+mod accounts_transfer;
 mod admin;
 mod allowances;
 mod attacks;

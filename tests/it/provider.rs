@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -20,6 +20,10 @@ pub(crate) struct Counts {
     pub calls: AtomicUsize,
     /// Streams that the gateway left before their end.
     pub cancelled: AtomicUsize,
+    /// Frames of streams of the model `endless`.
+    sent: AtomicUsize,
+    /// Those streams may end.
+    enough: AtomicBool,
 }
 
 pub(crate) struct Provider {
@@ -50,6 +54,16 @@ impl Provider {
 
     pub(crate) fn cancelled(&self) -> usize {
         self.counts.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// Frames of the model `endless` so far.
+    pub(crate) fn sent(&self) -> usize {
+        self.counts.sent.load(Ordering::SeqCst)
+    }
+
+    /// Lets streams of the model `endless` end.
+    pub(crate) fn enough(&self) {
+        self.counts.enough.store(true, Ordering::SeqCst);
     }
 }
 
@@ -118,6 +132,9 @@ async fn answer(
         return Json(body).into_response();
     }
     let wants_usage = request["stream_options"]["include_usage"] == true && model != "silent";
+    if model == "endless" {
+        return endless(counts, wants_usage);
+    }
     let (count, pace) = if model == "slow" { (2_000, 10) } else { (5, 0) };
     let mut all = frames(wants_usage, count);
     let cut = model == "cut";
@@ -131,6 +148,25 @@ async fn answer(
         async move {
             tokio::time::sleep(Duration::from_millis(pace)).await;
             Ok::<_, Infallible>(frame)
+        }
+    });
+    ([("content-type", "text/event-stream")], Body::from_stream(body)).into_response()
+}
+
+/// A stream that goes on until the test has enough of it.
+fn endless(counts: Arc<Counts>, wants_usage: bool) -> Response {
+    let frame = frames(false, 1).swap_remove(0);
+    let body = stream::unfold(Some(Watch(counts, false)), move |watch| {
+        let frame = frame.clone();
+        async move {
+            let mut watch = watch?;
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            watch.0.sent.fetch_add(1, Ordering::SeqCst);
+            if watch.0.enough.load(Ordering::SeqCst) {
+                watch.is_whole(true);
+                return Some((Ok(frames(wants_usage, 0).concat()), None));
+            }
+            Some((Ok::<_, Infallible>(frame), Some(watch)))
         }
     });
     ([("content-type", "text/event-stream")], Body::from_stream(body)).into_response()

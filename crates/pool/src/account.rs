@@ -67,6 +67,8 @@ pub struct Account {
     pub models: Option<Vec<Pattern>>,
     /// Public names that stand for other names upstream.
     pub aliases: BTreeMap<String, String>,
+    /// Models that its owner switched off, by public name.
+    pub off: Vec<Pattern>,
     /// Accounts of a higher priority are used first; lower ones only when no higher one can be used.
     pub priority: i32,
     /// How often it is drawn compared with others of its priority and size, 1 to 1000.
@@ -88,6 +90,7 @@ impl Account {
             enabled: true,
             models: None,
             aliases: BTreeMap::new(),
+            off: Vec::new(),
             priority: 0,
             weight: 1,
             max_concurrency: None,
@@ -99,6 +102,11 @@ impl Account {
     pub fn serves(&self, model: &str) -> bool {
         let Some(models) = &self.models else { return true };
         self.aliases.contains_key(model) || models.iter().any(|pattern| pattern.matches(model))
+    }
+
+    /// Whether its owner switched a model of this public name off.
+    pub fn is_off(&self, model: &str) -> bool {
+        self.off.iter().any(|pattern| pattern.matches(model))
     }
 
     /// The name that a public model has upstream.

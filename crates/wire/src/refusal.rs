@@ -60,15 +60,16 @@ impl Refusal {
         }
     }
 
-    /// The message as an account's owner may see it: one line, bounded, without credentials.
-    pub fn words(&self, secret: &str) -> String {
-        scrub(&self.message, secret)
+    /// The message as an account's owner may see it: one line, bounded, without these secrets.
+    pub fn words(&self, secrets: &[&str]) -> String {
+        scrub(&self.message, secrets)
     }
 }
 
-/// One bounded line in which the secret, and whatever looks like one, is replaced by `***`.
-pub fn scrub(text: &str, secret: &str) -> String {
-    let text = if secret.len() >= 4 { text.replace(secret, "***") } else { text.to_owned() };
+/// One bounded line in which the secrets, and whatever looks like one, are replaced by `***`.
+fn scrub(text: &str, secrets: &[&str]) -> String {
+    let known = secrets.iter().filter(|secret| secret.len() >= 4);
+    let text = known.fold(text.to_owned(), |text, secret| text.replace(secret, "***"));
     let mut line = String::new();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
         if !line.is_empty() {
@@ -195,9 +196,9 @@ mod tests {
                 "The model `claude-3-5-sonnet-20241022` and gpt-4o-mini-2024-07-18 are busy",
             ),
         ] {
-            assert_eq!(scrub(text, "my-Secret1"), words);
+            assert_eq!(scrub(text, &["my-Secret1"]), words);
         }
-        assert_eq!(scrub(&"wörter ".repeat(500), "").chars().count(), LONGEST_WORDS);
+        assert_eq!(scrub(&"wörter ".repeat(500), &[]).chars().count(), LONGEST_WORDS);
     }
 
     #[test]

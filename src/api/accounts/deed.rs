@@ -1,9 +1,12 @@
 //! What is done to one account, by its owner or by an administrator: both go the same way, and each change is audited.
 
+use std::collections::BTreeMap;
+
+use millpond_pool::pattern::glob_matches;
 use serde_json::{Value, json};
 
 use super::members::{self, Way};
-use super::view::Account;
+use super::view::{Account, Allowance, stored};
 use crate::api::answer::Answer;
 use crate::api::input::Object;
 use crate::app::App;
@@ -100,11 +103,11 @@ impl Deed<'_> {
     pub(super) async fn set_model(&self, model: &str, mut body: Object) -> Done {
         let status = body.integer("status", 0, 1);
         body.finish()?;
-        if model.is_empty() || model.len() > 200 {
-            return Err(gone());
-        }
         let switched = self.edit(|row| {
-            let mut disabled: Vec<String> = super::view::stored(row.disabled_models.as_deref());
+            if model.is_empty() || model.len() > 200 || !knows(row, model) {
+                return Err(ApiError::not_found(say("no_such_model")));
+            }
+            let mut disabled: Vec<String> = stored(row.disabled_models.as_deref());
             disabled.retain(|name| name != model);
             if status == 0 {
                 disabled.push(model.to_owned());
@@ -204,6 +207,18 @@ pub(super) async fn find(app: &App, user: UserId, reach: Reach, id: &AccountId) 
         Reach::All => app.store.find_any_account(id).await?,
     };
     row.ok_or_else(gone)
+}
+
+/// Whether a name is among those that an account's quotas are listed under, or may be asked for under.
+fn knows(row: &AccountRow, model: &str) -> bool {
+    let models: Option<Vec<String>> = stored(row.models.as_deref());
+    let aliases: BTreeMap<String, String> = stored(row.aliases.as_deref());
+    let allowances: Vec<Allowance> = stored(row.allowances.as_deref());
+    let disabled: Vec<String> = stored(row.disabled_models.as_deref());
+    models.is_none_or(|patterns| patterns.iter().any(|pattern| glob_matches(pattern, model)))
+        || aliases.contains_key(model)
+        || allowances.iter().any(|allowance| allowance.models.iter().any(|name| name == model))
+        || disabled.iter().any(|name| name == model)
 }
 
 /// What is not one's own does not exist.

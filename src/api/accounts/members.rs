@@ -63,10 +63,9 @@ pub(super) enum Way {
 /// Reads what is given into the row. Rules that need more than one member are in [`check_shareable`].
 pub(super) fn read(app: &App, body: &mut Object, row: &mut AccountRow, way: Way) {
     let is_new = matches!(way, Way::New);
-    if is_new || body.names("name") {
-        row.name = body.text("name", usize::from(is_new), 100);
-    }
     if is_new {
+        row.name = body.optional_text("name", 100).unwrap_or_default();
+        row.is_enabled = body.optional_integer("status", 0, 1) != Some(0);
         row.provider = body.text("provider", 1, 20);
         row.is_shared = body.optional_integer("is_shared", 0, 1) == Some(1);
         if let Some(secret) = credentials(body) {
@@ -76,6 +75,9 @@ pub(super) fn read(app: &App, body: &mut Object, row: &mut AccountRow, way: Way)
             body.reject("provider", "Value error, expected 'openai', 'anthropic' or 'gemini'");
         }
     } else {
+        if body.names("name") {
+            row.name = body.text("name", 0, 100);
+        }
         for name in ["provider", "credential", "credentials", "is_shared", "status"] {
             if body.names(name) {
                 body.reject(name, "Value error, not changed in this way");
@@ -134,7 +136,7 @@ fn lists(body: &mut Object, row: &mut AccountRow) {
         if aliases.len() > MOST_NAMES {
             body.reject("aliases", "Value error, at most 1000 aliases");
         }
-        row.aliases = Some(json!(aliases).to_string());
+        row.aliases = (!aliases.is_empty()).then(|| json!(aliases).to_string());
     }
     if body.names("allowances") {
         let expected = "a list of {models, limit, unit, window}";
@@ -147,7 +149,7 @@ fn lists(body: &mut Object, row: &mut AccountRow) {
         if allowances.len() > 100 || !allowances.iter().all(sound) {
             body.reject("allowances", "Value error, each needs models and a limit above zero; at most 100");
         }
-        row.allowances = Some(json!(allowances).to_string());
+        row.allowances = (!allowances.is_empty()).then(|| json!(allowances).to_string());
     }
 }
 

@@ -60,7 +60,7 @@ const MOST_ACCOUNTS: i64 = 1_000;
 #[expect(dead_code, reason = "describes the body that `members` reads member by member")]
 struct Wanted {
     #[schema(max_length = 100)]
-    name: String,
+    name: Option<String>,
     /// `openai` (or compatible), `anthropic` or `gemini`.
     #[schema(example = "openai")]
     provider: String,
@@ -73,6 +73,8 @@ struct Wanted {
     credentials: Option<Vec<String>>,
     /// 1 puts the account into the shared pool.
     is_shared: Option<i32>,
+    /// 0 adds it switched off.
+    status: Option<i32>,
     /// Models that it serves; null is whatever the provider has.
     models: Option<Vec<String>>,
     /// Public model names and what they are called upstream.

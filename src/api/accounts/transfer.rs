@@ -34,7 +34,7 @@ const MOST_LINES: usize = 1_000;
 /// Columns of a CSV whose cells are JSON, and lists that may stand with `;` between their entries.
 const STRUCTURED: [&str; 3] = ["aliases", "allowances", "headers"];
 const LISTS: [&str; 3] = ["models", "disabled_models", "credentials"];
-const NUMBERS: [&str; 5] = ["is_shared", "priority", "weight", "max_concurrency", "drain_bytes"];
+const NUMBERS: [&str; 6] = ["is_shared", "status", "priority", "weight", "max_concurrency", "drain_bytes"];
 /// The columns of an export.
 const COLUMNS: [&str; 14] = [
     "cookie_id",
@@ -142,20 +142,39 @@ fn from_csv(body: &[u8]) -> Result<Entries> {
     }
     let mut entries = Vec::new();
     let mut record = csv::ByteRecord::new();
+    let mut lines = Lines { body, byte: 0, line: 1 };
     loop {
-        let line = reader.position().line();
+        let line = lines.of(reader.position().byte());
         match reader.read_byte_record(&mut record) {
             Ok(false) => return Ok(entries),
-            Ok(true) => {
-                let line = record.position().map_or(line, csv::Position::line);
-                entries.push((line, from_record(&columns, &record)));
-            }
+            Ok(true) => entries.push((line, from_record(&columns, &record))),
             // The reader goes on after a broken record.
             Err(_) => entries.push((line, Err(unreadable()))),
         }
         if entries.len() > MOST_LINES {
             return Ok(entries);
         }
+    }
+}
+
+/// Counts lines as an editor does. The reader's own count is one too low after `\r\n` and takes blank lines for the
+/// beginning of what follows them.
+struct Lines<'a> {
+    body: &'a [u8],
+    byte: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the record that begins at or, after line ends, behind a byte. Asked in order.
+    fn of(&mut self, byte: u64) -> u64 {
+        let rest = self.body.get(self.byte..).unwrap_or_default();
+        let skipped = usize::try_from(byte).unwrap_or(usize::MAX).saturating_sub(self.byte);
+        let ends = rest.iter().skip(skipped).take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let passed = rest.iter().take(skipped.saturating_add(ends));
+        self.byte += passed.len();
+        self.line += u64::try_from(passed.filter(|byte| **byte == b'\n').count()).unwrap_or(0);
+        self.line
     }
 }
 
@@ -273,12 +292,17 @@ fn to_csv(rows: &[Value]) -> Result<Vec<u8>> {
 /// Spreadsheets run cells that begin like this.
 const RUNS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
+fn runs(text: &str) -> bool {
+    // A text that looks guarded already gets one more, so that it comes back as it was.
+    text.trim_start_matches('\'').starts_with(RUNS)
+}
+
 fn guarded(text: &str) -> String {
-    if text.starts_with(RUNS) { format!("'{text}") } else { text.to_owned() }
+    if runs(text) { format!("'{text}") } else { text.to_owned() }
 }
 
 fn unguarded(cell: &str) -> &str {
-    cell.strip_prefix('\'').filter(|rest| rest.starts_with(RUNS)).unwrap_or(cell)
+    cell.strip_prefix('\'').filter(|rest| runs(rest)).unwrap_or(cell)
 }
 
 #[cfg(test)]
@@ -287,7 +311,7 @@ mod tests {
 
     #[test]
     fn cells_run_nothing_and_come_back() {
-        for text in ["=1+1", "@x", "plain", "'quoted"] {
+        for text in ["=1+1", "@x", "plain", "'quoted", "'=1", "''@x"] {
             assert_eq!(unguarded(&guarded(text)), text);
             assert!(!guarded(text).starts_with(RUNS));
         }
@@ -300,5 +324,15 @@ mod tests {
         let read = from_csv(&bytes).unwrap();
         let lines: Vec<(u64, bool)> = read.iter().map(|(line, entry)| (*line, entry.is_ok())).collect();
         assert_eq!(lines, [(2, true), (3, false), (4, true), (6, false), (7, true)]);
+        let numbers = |text: &str| {
+            let read = from_csv(text.as_bytes()).unwrap();
+            read.iter().map(|(line, _)| *line).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            numbers("name,provider\r\na,x\r\n\r\n\"b\r\nc\",x\r\nd,x"),
+            [2, 4, 6],
+            "as an editor counts"
+        );
+        assert_eq!(numbers("\n\nname,provider\n\na,x\n"), [5]);
     }
 }

@@ -139,7 +139,7 @@ impl Health {
             Trouble::Status(status) => Some(status),
             _ => None,
         };
-        let words = refusal.words(met.account.credentials.secret(met.credential));
+        let words = met.account.words(met.credential, &refusal);
         let reason = Reason { cause: verdict.cause.to_owned(), status, words };
         // Several credentials are mostly of several customers of the provider: what it limits is one of them.
         let limited = matches!(met.trouble, Trouble::Status(402 | 403 | 429));

@@ -100,7 +100,7 @@ pub struct Choice<'a> {
 pub struct Why {
     /// Accounts that were tried already.
     pub tried: usize,
-    /// Accounts switched off.
+    /// Accounts switched off, as a whole or for the model.
     pub disabled: usize,
     /// Accounts at rest after errors or out of allowance.
     pub resting: usize,
@@ -275,6 +275,7 @@ impl<'a> Search<'a, '_> {
             && (self.own || !self.is_own(entry))
             && !self.is_tried(number)
             && entry.account.serves(self.request.model)
+            && !entry.account.is_off(self.request.model)
             && entry.is_usable(self.upstream(entry), self.now);
         wanted.then_some(entry)
     }
@@ -287,7 +288,7 @@ impl<'a> Search<'a, '_> {
         let number = self.index.by_id.get(&entry.account.id).copied();
         let reason = if number.is_some_and(|number| self.is_tried(number)) {
             &mut why.tried
-        } else if !entry.account.enabled {
+        } else if !entry.account.enabled || entry.account.is_off(self.request.model) {
             &mut why.disabled
         } else if entry.is_usable(upstream, self.now) {
             &mut why.usable
