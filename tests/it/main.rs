@@ -32,3 +32,8 @@ mod signin;
 mod signin_identities;
 mod signin_provider;
 mod store;
+mod weaknesses;
+mod weaknesses_errors;
+mod weaknesses_metering;
+mod weaknesses_pool;
+mod weaknesses_secrets;
