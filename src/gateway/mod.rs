@@ -36,6 +36,7 @@ mod quotas;
 mod relay;
 mod settlement;
 mod spool;
+mod standing;
 mod upstream;
 mod view;
 
@@ -121,12 +122,17 @@ impl Gateway {
         tasks: &Tasks,
     ) -> Result<Self, GatewayError> {
         let loader = Arc::new(accounts::Loader::new(vault.clone(), config.upstream.clone()));
-        let policy = config.policy.clone();
-        let quotas =
-            Arc::new(Quotas::new(clock.clone(), store.clone(), state.clone(), loader.clone(), policy));
         let queue = Queue::new(&config.calls);
         let allowances = Allowances::start(config.policy.reference, clock.clone(), state, tasks);
         let health = Health::start(config.error_rules.clone(), clock.clone(), state, tasks).await;
+        let parts = quotas::Parts {
+            clock: clock.clone(),
+            store: store.clone(),
+            state: state.clone(),
+            loader: loader.clone(),
+            health: health.clone(),
+        };
+        let quotas = Arc::new(Quotas::new(parts, config.policy.clone()));
         let parts = Parts { quotas: quotas.clone(), queue, health, allowances };
         let pool = Pool::start(store.clone(), state, clock.clone(), loader.clone(), parts, tasks).await?;
         let collector = Collector::new(state.clone(), clock.clone(), config.policy.reference.window);

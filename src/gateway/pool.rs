@@ -17,6 +17,7 @@ use super::health::{Health, Probe};
 use super::limits::Exceptions;
 use super::queue::Queue;
 use super::quotas::Quotas;
+use super::standing::Standing;
 use crate::clock::Clock;
 use crate::ids::{AccountId, UserId};
 use crate::state::{Bus, Invalidation, State};
@@ -68,6 +69,7 @@ pub(super) struct Pool {
     pub(super) allowances: Arc<Allowances>,
     changes: Arc<Changes>,
     loaded: watch::Sender<u64>,
+    standing: Standing,
     /// Who waits for a place.
     pub(super) queue: Queue,
     /// Limits that differ from what trust levels give.
@@ -175,6 +177,7 @@ impl Pool {
             allowances: parts.allowances,
             changes,
             loaded: watch::Sender::new(0),
+            standing: Standing::default(),
             queue: parts.queue,
             exceptions: Exceptions::default(),
         });
@@ -239,7 +242,8 @@ impl Pool {
     async fn read_store(&self) -> Result<(), StoreError> {
         let rows = self.store.list_active_accounts().await?;
         self.exceptions.adopt(self.store.list_limits(self.clock.now()).await?);
-        let changed = self.adopt(rows);
+        let mut changed = self.adopt(rows);
+        changed.extend(self.standing.take());
         self.refresh_quotas(changed).await;
         Ok(())
     }
@@ -248,6 +252,7 @@ impl Pool {
         for owner in owners {
             if let Err(error) = self.quotas.refresh(owner).await {
                 tracing::warn!(%error, user = owner.0, "a quota could not be brought up to date now");
+                self.standing.owe(owner);
             }
         }
     }
@@ -278,6 +283,7 @@ impl Pool {
         for (_, gone) in known.iter().filter(|(id, _)| !ids.contains(id.as_str())) {
             changed.insert(gone.owner);
             self.allowances.forget(&gone.id);
+            self.standing.forget(&gone.id);
             let pool_id = gone.pool_id();
             if let Some(slot) = accounts.index.find(&pool_id) {
                 accounts.serving.remove(&slot);
@@ -386,6 +392,9 @@ impl Pool {
 
     fn apply_rest(&self, index: &mut Index, slot: Slot, account: &Serving) {
         let mut rest = self.health.rest_of(account);
+        if self.standing.note(account, account.shared && rest.is_without_end()) {
+            self.changes.wake.notify_one();
+        }
         for (which, until) in rest.credentials.iter().enumerate() {
             account.credentials.rest(which, *until);
         }

@@ -14,6 +14,7 @@ use millpond_pool::quota::Quota;
 use millpond_pool::units::{Moment, Reference, Units};
 
 use super::accounts::Loader;
+use super::health::Health;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{ContributionPolicy, Policy};
 use crate::ids::UserId;
@@ -64,12 +65,23 @@ pub(super) struct Quotas {
     store: Store,
     state: State,
     loader: Arc<Loader>,
+    health: Arc<Health>,
     policy: Policy,
 }
 
+/// What quotas are made with.
+pub(super) struct Parts {
+    pub(super) clock: Clock,
+    pub(super) store: Store,
+    pub(super) state: State,
+    pub(super) loader: Arc<Loader>,
+    pub(super) health: Arc<Health>,
+}
+
 impl Quotas {
-    pub(super) fn new(clock: Clock, store: Store, state: State, loader: Arc<Loader>, policy: Policy) -> Self {
-        Self { clock, store, state, loader, policy }
+    pub(super) fn new(parts: Parts, policy: Policy) -> Self {
+        let Parts { clock, store, state, loader, health } = parts;
+        Self { clock, store, state, loader, health, policy }
     }
 
     pub(super) fn reference(&self) -> &Reference {
@@ -193,7 +205,8 @@ impl Quotas {
                 continue;
             }
             let Ok(account) = self.loader.load(row) else { continue };
-            if !account.shared {
+            // What its provider refuses is as good as switched off.
+            if !account.shared || self.health.is_refused(&account) {
                 continue;
             }
             let declared = account.worth(key.group, &self.policy);

@@ -100,8 +100,9 @@ impl Gateway {
     /// A person's quotas for others' accounts: one for each model that is known, highest first. Models of one group share
     /// theirs; a group without a known model stands under its own name.
     pub async fn person_quotas(&self, user: &User) -> Result<Vec<PersonQuota>, QuotaError> {
-        let groups = self.quotas_of(user).await?;
+        // First what waits for announced changes, so that who changed something sees what it changed.
         let names = self.known_models(user.id).await;
+        let groups = self.quotas_of(user).await?;
         let mut rows = Vec::new();
         for quota in groups {
             let of_group = names.iter().filter(|name| Group::of(name) == quota.group);

@@ -40,3 +40,8 @@ mod signin_identities;
 mod signin_provider;
 mod store;
 mod vectors;
+mod weaknesses;
+mod weaknesses_errors;
+mod weaknesses_metering;
+mod weaknesses_pool;
+mod weaknesses_secrets;

@@ -26,9 +26,9 @@ fn command(harness: &Harness) -> Command {
 }
 
 /// A running `millpond serve`.
-struct Process {
+pub(crate) struct Process {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Drop for Process {
@@ -40,7 +40,13 @@ impl Drop for Process {
 
 impl Process {
     fn start(harness: &Harness) -> Self {
-        let mut child = command(harness).arg("serve").stdout(Stdio::piped()).spawn().unwrap();
+        Self::start_with(harness, &[])
+    }
+
+    /// The same with more in its environment.
+    pub(crate) fn start_with(harness: &Harness, more: &[(&str, &str)]) -> Self {
+        let more = more.iter().copied();
+        let mut child = command(harness).envs(more).arg("serve").stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.split_whitespace().find(|word| word.starts_with("http://"));
@@ -70,13 +76,13 @@ fn answer(harness: &Harness, arguments: &[&str], input: &str) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-struct Client {
-    http: reqwest::Client,
-    access: String,
-    key: String,
+pub(crate) struct Client {
+    pub(crate) http: reqwest::Client,
+    pub(crate) access: String,
+    pub(crate) key: String,
 }
 
-async fn prepare(harness: &Harness, process: &Process, provider: &Provider) -> Client {
+pub(crate) async fn prepare(harness: &Harness, process: &Process, provider: &Provider) -> Client {
     answer(harness, &["user", "create", "ada", "--password-stdin", "--json"], &format!("{PASSWORD}\n"));
     let key = answer(harness, &["key", "create", "--user", "ada", "--json"], "")["key"]
         .as_str()

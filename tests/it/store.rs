@@ -37,7 +37,7 @@ async fn migrating_again_changes_nothing(harness: Arc<Harness>) {
     }
 }
 
-fn row(record_id: &str, user_id: millpond::ids::UserId) -> UsageRow {
+pub(crate) fn row(record_id: &str, user_id: millpond::ids::UserId) -> UsageRow {
     UsageRow {
         record_id: record_id.to_owned(),
         request_id: "r".to_owned(),

@@ -59,6 +59,8 @@ fn cases() -> Vec<Case> {
             "Project `proj_x` does not have access to model `gpt-5`").is("model_refused", GoOn, Rest(Model, 600 * SECOND)),
         case(OpenAi, 403, &[], "Your chosen model requires moderation and your input was flagged for \"violence\".")
             .is("content_refused", Stop, None),
+        case(OpenAi, 403, &[], "<!DOCTYPE html><html><title>Attention Required! | Cloudflare</title></html>")
+            .is("blocked_by_a_page", GoOn, Circuit(Model)),
         case(OpenAi, 404, &["model_not_found", "invalid_request_error"],
             "The model `gpt-9` does not exist or you do not have access to it.")
             .is("model_refused", GoOn, Rest(Model, 600 * SECOND)),

@@ -99,6 +99,13 @@ pub(super) struct Rest {
     pub(super) models: Vec<(Box<str>, Moment)>,
 }
 
+impl Rest {
+    /// Whether all of the account rests, and time alone doesn't end it.
+    pub(super) fn is_without_end(&self) -> bool {
+        self.account == Some(Moment(i64::MAX))
+    }
+}
+
 /// A call that was let through to find out whether an account is well again. Dropped without a result, it lets the next
 /// call try.
 pub(super) struct Probe {
@@ -333,6 +340,11 @@ impl Health {
             }
         }
         Rest { account: whole.into_iter().flatten().max(), credentials, models }
+    }
+
+    /// Whether its provider refuses all of the account until its owner changes something.
+    pub(super) fn is_refused(&self, account: &Serving) -> bool {
+        self.rest_of(account).is_without_end()
     }
 
     /// Takes an event up here at once and has it carried to the others; answers whether it changed something.
