@@ -271,7 +271,7 @@ fn no_account(app: &App, wanted: &Wanted<'_>, missing: &Missing, now: Moment) ->
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "no_account_available", message).retry_after(wait)
 }
 
-/// What the pause of an account says to a caller; the provider's words are for its owner.
+/// What the pause of an account says to a caller; the provider's words are for its owner, on the route of pauses.
 fn why_it_rests(app: &App, wanted: &Wanted<'_>, slot: Slot) -> Option<String> {
     let account = app.gateway.pool.serving(slot)?;
     let upstream = account.upstream(wanted.model);
@@ -281,9 +281,7 @@ fn why_it_rests(app: &App, wanted: &Wanted<'_>, slot: Slot) -> Option<String> {
         return (!account.is_disabled(wanted.model)).then(|| ": its allowance is used up".to_owned());
     };
     let status = pause.status.map_or_else(String::new, |status| format!(", status {status}"));
-    let own = account.owner == wanted.caller && !pause.words.is_empty();
-    let words = if own { format!(": {}", pause.words) } else { String::new() };
-    Some(format!(" ({}{status}{words})", pause.cause))
+    Some(format!(" ({}{status})", pause.cause))
 }
 
 fn no_quota(model: &str, shortfall: &Shortfall, now: Moment) -> ApiError {

@@ -122,15 +122,17 @@ async fn whole(
     };
     settlement.first_byte();
     let observed = observe_body(dialect, &body);
+    // Some providers say 200 and mean an error.
     let failed = observed.provider_error.is_some() && !observed.any_content;
+    let status = if failed { StatusCode::BAD_GATEWAY } else { parts.status };
     let end = End {
         outcome: if failed { Outcome::UpstreamError } else { Outcome::Ok },
-        status: parts.status.as_u16(),
+        status: status.as_u16(),
         error_code: failed.then_some("upstream_error"),
     };
     recorded(settlement.finish(end, observed)).await?;
     let mut response = Response::new(Body::from(body));
-    *response.status_mut() = parts.status;
+    *response.status_mut() = status;
     let content_type = parts.headers.get(CONTENT_TYPE).cloned();
     let json = || HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, content_type.unwrap_or_else(json));

@@ -15,6 +15,7 @@ both_shapes!(
     usage_that_nobody_gave_is_estimated,
     another_account_is_tried_before_the_first_byte,
     nothing_is_retried_after_the_first_byte,
+    an_error_that_comes_as_200_is_an_error,
     a_client_that_leaves_is_metered_and_the_provider_stopped,
     keys_have_rules,
     others_accounts_cost_quota_and_own_ones_do_not,
@@ -147,6 +148,16 @@ async fn nothing_is_retried_after_the_first_byte(harness: Arc<Harness>) {
     // The client's own mistake is not retried either.
     assert_eq!(scene.chat("bad-request").await.0, 400);
     assert_eq!(scene.provider.calls(), 2);
+    scene.server.stop().await;
+}
+
+async fn an_error_that_comes_as_200_is_an_error(harness: Arc<Harness>) {
+    let scene = scene(&harness, json!(["fails-politely"])).await;
+    let (status, answer) = scene.chat("fails-politely").await;
+    assert_eq!((status, &answer["error"]["message"]), (502, &json!("no")), "{answer}");
+    let row = scene.logs().await[0].clone();
+    assert_eq!((&row["outcome"], &row["status_code"]), (&json!("upstream_error"), &json!(502)), "{row}");
+    assert_eq!((&row["input_tokens"], &row["output_tokens"]), (&json!(0), &json!(0)), "{row}");
     scene.server.stop().await;
 }
 

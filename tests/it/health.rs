@@ -228,26 +228,22 @@ async fn a_request_that_is_too_long_harms_nobody(harness: Arc<Harness>) {
 }
 
 async fn a_callers_error_says_why_accounts_rest(harness: Arc<Harness>) {
-    let members = json!({"models": ["m", "n"], "is_shared": 1,
+    let members = json!({"models": ["m", "n"],
         "allowances": [{"models": ["n"], "limit": 1, "unit": "requests", "window": "5h"}]});
     let scene = scene(&harness, members).await;
     scene.script.set("m", 429, &[("retry-after", "60")], error("Slow down, ada.", "rate_limit_exceeded"));
     assert_eq!(scene.chat("m").await.0, 429);
     assert_eq!(scene.chat("n").await.0, 200);
-    scene.server.person("bob").await;
-    let (bob, _) = scene.server.sign_in("bob").await;
-    let (bobs, _) = scene.server.key(&bob, json!({})).await;
-    let says = async |key: &str, model: &str| {
-        let (status, answer) = chat(&scene.server, key, model).await;
+    let says = async |model: &str| {
+        let (status, answer) = scene.chat(model).await;
         assert_eq!(status, 503, "{answer}");
         answer["error"]["message"].as_str().unwrap().to_owned()
     };
-    let own = says(&scene.key, "m").await;
-    assert!(own.ends_with("(rate_limited, status 429: Slow down, ada.)."), "{own}");
-    // The provider's words are for the account's owner.
-    let others = says(&bobs, "m").await;
-    assert!(others.contains("until") && others.ends_with("(rate_limited, status 429)."), "{others}");
-    let spent = says(&bobs, "n").await;
+    // The provider's words are for the account's owner, who finds them among its pauses.
+    let limited = says("m").await;
+    assert!(limited.contains("until") && limited.ends_with("(rate_limited, status 429)."), "{limited}");
+    assert_eq!(scene.pauses().await[0]["words"], "Slow down, ada.");
+    let spent = says("n").await;
     assert!(spent.contains("until") && spent.ends_with(": its allowance is used up."), "{spent}");
     scene.server.stop().await;
 }

@@ -118,6 +118,7 @@ async fn answer(
     match model.as_str() {
         "bad-request" => return refuse(StatusCode::BAD_REQUEST),
         "fails" => return refuse(StatusCode::BAD_GATEWAY),
+        "fails-politely" => return refuse(StatusCode::OK),
         _ => {}
     }
     if request["stream"] != true {
