@@ -137,9 +137,10 @@ async fn play(harness: &Harness) {
             now = now.plus(chance.random_range(0..900_000));
             let names = ["a1", "a2", "a2+"];
             let name = |chance: &mut rand::rngs::StdRng| names[chance.random_range(0..3)].to_owned();
-            let ended = (0..chance.random_range(0..3))
-                .filter_map(|_| (!ids.is_empty()).then(|| ids[chance.random_range(0..ids.len())]));
-            let mut step = Step { ended: ended.collect(), ..Step::default() };
+            let mut step = Step::default();
+            for _ in 0..chance.random_range(0..3).min(ids.len()) {
+                step.ended.push(ids[chance.random_range(0..ids.len())]);
+            }
             if chance.random_range(0..2) == 0 {
                 let amount = chance.random_range(1..40);
                 step.uses.push(Use { name: name(&mut chance), amount, window_millis: 18_000_000 });

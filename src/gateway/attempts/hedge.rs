@@ -24,7 +24,7 @@ impl Attempts<'_> {
         after: Duration,
         settlement: &mut Settlement,
     ) -> Result<Answer, Next> {
-        let way = self.way();
+        let way = self.way;
         let mut sending = pin!(way.send(first));
         if let Ok(sent) = tokio::time::timeout(after, &mut sending).await {
             return self.judge(first, sent);
@@ -32,7 +32,7 @@ impl Attempts<'_> {
         let Some(picked) = self.second(model, first, settlement).await else {
             return self.judge(first, sending.await);
         };
-        let second = Trial::of(self.app, &picked);
+        let second = Trial::of(self.way.app, &picked);
         let mut hedge = pin!(way.send(&second));
         let (ended, sent) = tokio::select! {
             sent = &mut sending => (Ended::First, sent),
@@ -76,7 +76,7 @@ impl Attempts<'_> {
         let other = self.choose(model, settlement).await.ok().flatten();
         // Should the first fail, another credential of its account may still be tried.
         self.tried.retain(|slot| *slot != first.slot);
-        let picked = other.filter(|_| self.app.gateway.retries.take(self.app.gateway.pool.now()))?;
+        let picked = other.filter(|_| self.way.app.gateway.retries.take(self.way.app.gateway.pool.now()))?;
         self.made += 1;
         Some(picked)
     }

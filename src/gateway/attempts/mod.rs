@@ -128,11 +128,8 @@ impl Way<'_> {
 
 /// One call on its way from account to account.
 struct Attempts<'a> {
-    app: &'a App,
+    way: Way<'a>,
     caller: &'a Caller,
-    asked: &'a Asked<'a>,
-    body: &'a Bytes,
-    deadline: Instant,
     estimate: Estimate,
     made: usize,
     tried: Vec<Slot>,
@@ -155,11 +152,8 @@ pub(super) async fn answer(
     let estimate = admission::estimate(app, asked, body.len());
     admission::enter(app, caller, &asked.model, estimate, settlement).await?;
     let mut attempts = Attempts {
-        app,
+        way: Way { app, asked, body, deadline },
         caller,
-        asked,
-        body,
-        deadline,
         estimate,
         made: 0,
         tried: Vec::new(),
@@ -174,16 +168,11 @@ pub(super) async fn answer(
     answer
 }
 
-impl<'a> Attempts<'a> {
-    fn way(&self) -> Way<'a> {
-        let Self { app, asked, body, deadline, .. } = *self;
-        Way { app, asked, body, deadline }
-    }
-
+impl Attempts<'_> {
     async fn run(&mut self, settlement: &mut Settlement) -> Result<Answer, Refusal> {
-        let asked = self.asked;
+        let asked = self.way.asked;
         let (mut refused, mut next) = (None, Next::Retry);
-        for (place, model) in self.app.gateway.fallbacks.chain(&asked.model).into_iter().enumerate() {
+        for (place, model) in self.way.app.gateway.fallbacks.chain(&asked.model).into_iter().enumerate() {
             let allowed = self.caller.key.as_ref().is_none_or(|key| key.allows(model));
             if place > 0 && !allowed {
                 continue;
@@ -198,7 +187,7 @@ impl<'a> Attempts<'a> {
                         break;
                     }
                 };
-                if self.made > 0 && !self.app.gateway.retries.take(self.app.gateway.pool.now()) {
+                if self.made > 0 && !self.way.app.gateway.retries.take(self.way.app.gateway.pool.now()) {
                     self.note("no retry is left in the budget");
                     next = Next::Stop;
                     break;
@@ -222,14 +211,15 @@ impl<'a> Attempts<'a> {
         let wanted = Wanted {
             model,
             caller: self.caller.user.id,
-            provider: provider_of(self.asked.endpoint.dialect()),
-            conversation: Some(self.asked.conversation),
+            provider: provider_of(self.way.asked.endpoint.dialect()),
+            conversation: Some(self.way.asked.conversation),
             estimate: self.estimate.cost(),
             tried: &self.tried,
             patient: self.made == 0,
         };
-        let mut picked = admission::choose(self.app, self.caller, &wanted, self.estimate, settlement).await?;
-        let health = &self.app.gateway.pool.health;
+        let mut picked =
+            admission::choose(self.way.app, self.caller, &wanted, self.estimate, settlement).await?;
+        let health = &self.way.app.gateway.pool.health;
         let Some(probes) = health.admit(&picked.account.id, &picked.upstream_model).await else {
             self.tried.push(picked.lease.slot);
             return Ok(None);
@@ -239,7 +229,7 @@ impl<'a> Attempts<'a> {
     }
 
     fn may_go_on(&self) -> bool {
-        self.made == 0 || Instant::now() < self.deadline
+        self.made == 0 || Instant::now() < self.way.deadline
     }
 
     fn note(&mut self, text: &str) {
@@ -254,15 +244,15 @@ impl<'a> Attempts<'a> {
         picked: Picked,
         settlement: &mut Settlement,
     ) -> Result<Answer, Next> {
-        let trial = Trial::of(self.app, &picked);
+        let trial = Trial::of(self.way.app, &picked);
         settlement.attempt(picked);
         if self.made == 0 {
-            self.app.gateway.retries.earn();
+            self.way.app.gateway.retries.earn();
         }
         self.made += 1;
-        match self.app.config.calls.hedge_after {
+        match self.way.app.config.calls.hedge_after {
             None => {
-                let sent = self.way().send(&trial).await;
+                let sent = self.way.send(&trial).await;
                 self.judge(&trial, sent)
             }
             Some(after) => self.hedged(model, &trial, after, settlement).await,
@@ -271,7 +261,7 @@ impl<'a> Attempts<'a> {
 
     /// What an attempt's end means for its account, and for the call.
     fn judge(&mut self, trial: &Trial, sent: Sent) -> Result<Answer, Next> {
-        let pool = &self.app.gateway.pool;
+        let pool = &self.way.app.gateway.pool;
         match sent {
             Ok(answer) => {
                 pool.health.after_answer(&trial.account.id, &trial.upstream_model);
@@ -285,7 +275,7 @@ impl<'a> Attempts<'a> {
     /// What a failure means for the account and its credential, and whether the call is tried once more.
     fn after_failure(&mut self, trial: &Trial, failure: Failure) -> Result<Answer, Next> {
         let Trial { account, slot, credential, upstream_model } = trial;
-        let pool = &self.app.gateway.pool;
+        let pool = &self.way.app.gateway.pool;
         let refused = match &failure {
             Failure::Refused(refused) => Some(refused),
             _ => None,
