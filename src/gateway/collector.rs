@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use millpond_pool::units::{Moment, Window};
 
 use super::ledger::{Dues, Used};
@@ -17,6 +18,8 @@ use crate::store::quotas::QuotaRow;
 const COLLECT_WITHIN: Duration = Duration::from_secs(2);
 /// Dues kept while Redis is away. Beyond it the oldest go: their leases give themselves back.
 const KEPT: usize = 65_536;
+/// Calls whose limits are settled at one time.
+const AT_ONCE: usize = 64;
 
 /// The ledger's collector.
 pub(super) struct Collector {
@@ -71,11 +74,11 @@ impl Collector {
         }
         self.charges.clear();
         self.to_save = self.unsaved.values().cloned().collect();
-        while let Some(used) = self.used.last() {
-            for &subject in &used.subjects {
-                self.state.settle_limits(subject, used.id, used.tokens, used.micro_usd, now).await?;
-            }
-            self.used.pop();
+        while !self.used.is_empty() {
+            let done = self.used.len().saturating_sub(AT_ONCE);
+            let last = self.used[done..].iter();
+            try_join_all(last.map(|used| settle(&self.state, used, now))).await?;
+            self.used.truncate(done);
         }
         Ok(())
     }
@@ -90,4 +93,11 @@ impl Collector {
         self.unsaved.clear();
         self.to_save.clear();
     }
+}
+
+async fn settle(state: &State, used: &Used, now: Moment) -> Result<(), StateError> {
+    for &subject in &used.subjects {
+        state.settle_limits(subject, used.id, used.tokens, used.micro_usd, now).await?;
+    }
+    Ok(())
 }

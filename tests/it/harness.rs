@@ -209,6 +209,13 @@ impl Harness {
         Some(client.get_multiplexed_async_connection().await.unwrap())
     }
 
+    /// Lets Redis hang (true), as behind a broken network, or go on.
+    pub(crate) fn hang_redis(&self, hang: bool) {
+        let pid = self.redis.as_ref().unwrap().child.id().to_string();
+        let signal = if hang { "-STOP" } else { "-CONT" };
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
     /// Makes Redis forget everything, as a crash without persistence does. Nothing where there is no Redis.
     pub(crate) async fn lose_redis(&self) {
         let Some(mut connection) = self.redis().await else { return };

@@ -15,7 +15,7 @@ use millpond_pool::units::Moment;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 
-use crate::harness::{self, Harness, Server, Shape, both_shapes, spawn};
+use crate::harness::{self, Harness, Server, Shape, both_shapes, eventually, spawn};
 
 both_shapes!(an_allowance_is_exact_over_instances, an_account_runs_no_more_calls_than_it_may);
 
@@ -86,6 +86,33 @@ async fn an_account_runs_no_more_calls_than_it_may(harness: Arc<Harness>) {
     assert_eq!(busy.calls.load(Ordering::SeqCst), 150);
     let most = busy.most.load(Ordering::SeqCst);
     assert!(most <= 3, "{most} ran at one time");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_hangs_holds_no_call_up_and_nothing_for_ever() {
+    harness::run(Shape::Clustered, |harness| async move {
+        let provider = crate::provider::Provider::start().await;
+        let server = harness.server().await;
+        server.person("ada").await;
+        let (access, _) = server.sign_in("ada").await;
+        let (key, _) = server.key(&access, json!({})).await;
+        let account = server.account(&access, provider.address, json!({"max_concurrency": 5})).await;
+        let account = AccountId(account["cookie_id"].as_str().unwrap().to_owned());
+        let body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
+        let call = async || server.post("/v1/chat/completions", &key, body.clone()).await.0;
+        assert_eq!(call().await, 200);
+        harness.hang_redis(true);
+        let (one, two) = tokio::join!(call(), call());
+        harness.hang_redis(false);
+        assert_eq!((one, two), (200, 200), "this instance knows its own calls");
+        eventually("all that was held is given back", || async {
+            (server.app.state.uses_of(&account).await.unwrap().calls == 0).then_some(())
+        })
+        .await;
+        assert_eq!(call().await, 200);
+        server.stop().await;
+    })
+    .await;
 }
 
 /// The same in plain words: what is held, and by whom until when.

@@ -125,6 +125,8 @@ impl Allowances {
             let mut gauge = gauge.lock();
             (std::mem::take(&mut gauge.pending), std::mem::take(&mut gauge.ended))
         };
+        // A call that has ended while it waited for its turn needs no hold any more.
+        let ask = ask.filter(|ask| !ended.contains(&ask.id));
         let carried = |(name, &(amount, window_millis)): (&String, &(i64, i64))| Use {
             name: name.clone(),
             amount,
