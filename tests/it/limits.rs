@@ -14,11 +14,14 @@ use millpond_pool::units::Moment;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, both_shapes, spawn};
+use crate::harness::{Harness, both_shapes, eventually, spawn};
 use crate::provider::Provider;
+use crate::recorder::Recorder;
 
 both_shapes!(
     calls_a_minute_are_exact_over_instances,
+    calls_at_one_time_are_exact_over_instances,
+    tokens_and_money_are_exact,
     an_exception_counts_before_the_rest_and_ends,
     a_budget_needs_a_price,
     limits_are_the_same_as_in_memory,
@@ -54,6 +57,71 @@ async fn calls_a_minute_are_exact_over_instances(harness: Arc<Harness>) {
     for server in servers {
         Arc::into_inner(server).unwrap().stop().await;
     }
+}
+
+async fn calls_at_one_time_are_exact_over_instances(harness: Arc<Harness>) {
+    let provider = Recorder::start().await;
+    let settings = &[("POLICY_CONCURRENT_CALLS", "-,4")];
+    let mut servers = vec![Arc::new(harness.server_with(settings).await)];
+    if harness.is_clustered() {
+        servers.push(Arc::new(harness.server_with(settings).await));
+    }
+    servers[0].person("ada").await;
+    let (access, _) = servers[0].sign_in("ada").await;
+    servers[0].account(&access, provider.address, json!({"models": ["held"]})).await;
+    let calls = (0..20).map(|n| {
+        let (server, access) = (servers[n % servers.len()].clone(), access.clone());
+        spawn(async move { server.post("/v1/chat/completions", &access, call("held")).await.0 })
+    });
+    let calls: Vec<_> = calls.collect();
+    let refused = || calls.iter().filter(|call| call.is_finished()).count();
+    eventually("all but four are refused", || async {
+        (refused() == 16 && provider.held() == 4).then_some(())
+    })
+    .await;
+    provider.release(4);
+    let mut served = 0;
+    for call in calls {
+        let status = call.await.unwrap();
+        assert!(matches!(status, 200 | 429), "{status}");
+        served += usize::from(status == 200);
+    }
+    assert_eq!(served, 4);
+    for server in servers {
+        Arc::into_inner(server).unwrap().stop().await;
+    }
+}
+
+/// What a call is admitted for is more than it uses, and what it used counts for the next.
+async fn tokens_and_money_are_exact(harness: Arc<Harness>) {
+    let provider = Provider::start().await;
+    let server = harness.server_with_clock_and(&[("POLICY_TOKENS_PER_MINUTE", "-,1000")]).await;
+    server.person("ada").await;
+    let (access, _) = server.sign_in("ada").await;
+    server.account(&access, provider.address, json!({"models": ["gpt-4o"]})).await;
+    let input = i64::try_from(serde_json::to_vec(&call("gpt-4o")).unwrap().len()).unwrap();
+    let served = async |key: &str| {
+        let mut served = 0;
+        loop {
+            match server.post("/v1/chat/completions", key, call("gpt-4o")).await {
+                (200, _) => served += 1,
+                (429, answer) => return (served, answer["error"]["code"].as_str().unwrap().to_owned()),
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    // A token of an answer is allowed; 12 are used by each.
+    let (count, code) = served(&access).await;
+    assert_eq!((count, &*code), ((1_000 - input - 1) / 12 + 1, "rate_limit_exceeded"));
+    harness.pass(std::time::Duration::from_secs(61));
+    // 2.50 and 10 dollars a million: 7 and 5 tokens are 67.5 micro-dollars, rounded up.
+    let (key, id) = server.key(&access, json!({})).await;
+    let budget = json!({"monthly_micro_usd": 1_000});
+    assert_eq!(server.put(&format!("/api/api-keys/{id}/limits"), &access, budget).await.0, 200);
+    let most = (input * 25 + 100 + 9) / 10;
+    let (count, code) = served(&key).await;
+    assert_eq!((count, &*code), ((1_000 - most) / 68 + 1, "budget_exceeded"));
+    server.stop().await;
 }
 
 async fn an_exception_counts_before_the_rest_and_ends(harness: Arc<Harness>) {
