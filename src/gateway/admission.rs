@@ -12,7 +12,7 @@ use millpond_pool::pricing::Tokens;
 use millpond_pool::units::{Cost, MicroUsd, Moment};
 
 use super::call::Asked;
-use super::pool::{Picked, Wanted};
+use super::lease::{Picked, Wanted};
 use super::queue::Missing;
 use super::settlement::Settlement;
 use crate::app::App;

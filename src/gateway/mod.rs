@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | what is asked | `call` | the call |
 //! | may they? | `admission`, `quotas`, `limits` | a reservation, which is settled however the call ends |
-//! | which account? | `pool`, `queue`, `accounts`, `credentials` | a lease, which ends itself when dropped |
+//! | which account? | `pool`, `queue`, `accounts`, `credentials`, `allowances`, `health` | a lease, which ends itself when dropped |
 //! | send | `attempts`, `upstream`, `dial`, `proxy`, `guard` | the provider's answer, or a failure that is tried once more elsewhere |
 //! | stream back | `relay` | bytes as they came, the last of them after the row is on record |
 //! | settle | `settlement`, `drain`, `ledger`, `spool` | the usage row |
@@ -26,6 +26,7 @@ mod dial;
 mod drain;
 mod guard;
 pub mod health;
+mod lease;
 mod ledger;
 mod limits;
 mod models;

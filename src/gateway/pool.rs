@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use millpond_pool::account::{AccountId as PoolId, Provider};
+use millpond_pool::account::AccountId as PoolId;
 use millpond_pool::index::{Index, Providers, Request, Slot, Sources, Why};
-use millpond_pool::units::{Cost, MicroUsd, Moment, Units};
+use millpond_pool::units::Moment;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::accounts::{Loader, Serving, member};
-use super::allowances::{Allowances, Hold};
-use super::health::{Health, Probe};
+use super::accounts::{Loader, Serving};
+use super::allowances::Allowances;
+use super::health::Health;
+use super::lease::{Lease, Picked, Wanted};
 use super::limits::Exceptions;
 use super::queue::Queue;
 use super::quotas::Quotas;
@@ -74,71 +75,6 @@ pub(super) struct Pool {
     pub(super) queue: Queue,
     /// Limits that differ from what trust levels give.
     pub(super) exceptions: Exceptions,
-}
-
-/// An account chosen for one attempt.
-pub(super) struct Picked {
-    pub(super) account: Arc<Serving>,
-    pub(super) upstream_model: String,
-    /// The caller's own, so that nothing is charged.
-    pub(super) own: bool,
-    pub(super) lease: Lease,
-}
-
-/// Counts a call as running on an account until it is dropped.
-pub(super) struct Lease {
-    pub(super) pool: Arc<Pool>,
-    pub(super) slot: Slot,
-    /// What this call tries out, if the account's circuit is open.
-    pub(super) probes: Vec<Probe>,
-    /// What it may use of the account's allowance.
-    pub(super) hold: Option<Hold>,
-}
-
-impl Lease {
-    /// Ends a call whose answer nobody waits for any more: its account has served one request, whatever came of it.
-    pub(super) fn end_unheard(mut self) {
-        if let Some(hold) = self.hold.take() {
-            let cost = Cost { requests: 1, tokens: 0, micro_usd: Some(MicroUsd(0)) };
-            hold.settle(&cost, Units::ZERO);
-        }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        // What it holds first, so that whoever is handed the place finds it free everywhere.
-        drop(self.hold.take());
-        self.pool.read().index.end(self.slot);
-        self.pool.hand_on(self.slot);
-    }
-}
-
-/// What an account is wanted for.
-pub(super) struct Wanted<'a> {
-    pub(super) model: &'a str,
-    pub(super) caller: UserId,
-    /// Whose dialect the call is in.
-    pub(super) provider: Provider,
-    pub(super) conversation: Option<u64>,
-    /// The most that it may cost, which is held of the account's allowance.
-    pub(super) estimate: Cost,
-    pub(super) tried: &'a [Slot],
-    /// Whether the call waits when only a free place is lacking.
-    pub(super) patient: bool,
-}
-
-impl Wanted<'_> {
-    fn request(&self, sources: Sources) -> Request<'_> {
-        Request {
-            model: self.model,
-            caller: member(self.caller),
-            providers: Providers::only(self.provider),
-            sources,
-            conversation: self.conversation,
-            tried: self.tried,
-        }
-    }
 }
 
 impl Pool {
@@ -365,6 +301,12 @@ impl Pool {
             }
         }
         Err(accounts.index.explain(&request, now))
+    }
+
+    /// A call is over: its place goes to whoever waits for it.
+    pub(super) fn end(self: &Arc<Self>, slot: Slot) {
+        self.read().index.end(slot);
+        self.hand_on(slot);
     }
 
     /// Shows selection what an account's health says by now.

@@ -15,7 +15,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::accounts::Serving;
-use super::pool::{Picked, Pool, Wanted};
+use super::lease::{Picked, Wanted};
+use super::pool::Pool;
 use crate::config::CallsConfig;
 use crate::ids::UserId;
 

@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 
 use super::accounts::Serving;
 use super::admission::Limited;
+use super::lease::{Lease, Picked};
 use super::ledger::{Dues, Place, Used};
-use super::pool::{Lease, Picked};
 use super::quotas::Reservation;
 use crate::clock::Timestamp;
 use crate::ids::{KeyId, UserId};

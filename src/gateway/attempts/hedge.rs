@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use super::{ATTEMPTS, Answer, Attempts, Next, Trial};
-use crate::gateway::pool::Picked;
+use crate::gateway::lease::Picked;
 use crate::gateway::settlement::Settlement;
 
 /// Which of two attempts ended first.

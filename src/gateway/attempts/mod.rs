@@ -19,7 +19,7 @@ use super::accounts::{Serving, provider_of};
 use super::admission::{self, Estimate};
 use super::call::Asked;
 use super::health::Met;
-use super::pool::{Picked, Wanted};
+use super::lease::{Picked, Wanted};
 use super::settlement::Settlement;
 use super::upstream::{Failure, Refused, Sending};
 use crate::app::App;
