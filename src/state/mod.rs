@@ -37,6 +37,9 @@ pub enum StateError {
     /// A value under a known key is not what the program writes.
     #[error("the value of {0} is not readable")]
     Unreadable(String),
+    /// It did not answer in time, or not to a call a moment ago.
+    #[error("the shared state does not answer")]
+    Away,
     /// The embedded state is ending, or its database does not accept writes.
     #[error("the embedded state could not be written in time")]
     NotWritten,

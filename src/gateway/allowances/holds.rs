@@ -2,7 +2,6 @@
 //! instances hold in the shared state as well, before a call is sent; should that be away, each knows its own.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use millpond_pool::allowance::amount;
 use millpond_pool::units::{Cost, LimitUnit, Moment, Units};
@@ -13,9 +12,6 @@ use super::gauge::{Account, Counter};
 use crate::ids::AccountId;
 use crate::state::uses::{Ask, Granted, HoldId, Part};
 use crate::tasks::Tasks;
-
-/// A shared state that takes longer counts as away.
-const SHARED_WITHIN: Duration = Duration::from_secs(2);
 
 /// A part of an account that a running call holds. Dropped, it is given back.
 pub(in crate::gateway) struct Hold {
@@ -116,14 +112,14 @@ impl Hold {
         tasks.spawn("hold", |_| async move {
             drop(told.send(allowances.step(&account, Some(ask)).await));
         });
-        let why = match tokio::time::timeout(SHARED_WITHIN, hears).await {
-            Ok(Ok(Ok(granted))) => return granted == Granted::Done,
-            Ok(Ok(Err(error))) => error.to_string(),
-            Ok(Err(_)) => "the process ends".to_owned(),
-            Err(_) => "the shared state is slow".to_owned(),
-        };
-        tracing::warn!(why, account = %self.account, "what other instances hold of an account is not known");
-        true
+        match hears.await {
+            Ok(Ok(granted)) => granted == Granted::Done,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, account = %self.account, "what other instances hold of an account is not known");
+                true
+            }
+            Err(_) => true,
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use millpond_pool::index::{Index, Slot};
 use millpond_pool::units::{Moment, Reference, Units};
 use serde::Serialize;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use self::gauge::{Account, Counter, name_of};
@@ -59,6 +60,8 @@ pub(super) struct Allowances {
     busy: Mutex<HashSet<AccountId>>,
     stale: Mutex<HashSet<AccountId>>,
     wake: Notify,
+    /// When the shared state last failed.
+    away: Mutex<Option<Instant>>,
     changed: OnceLock<OnChange>,
 }
 

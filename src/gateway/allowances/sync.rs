@@ -8,6 +8,7 @@ use std::time::Duration;
 use millpond_pool::allowance::{Used, WHOLE};
 use millpond_pool::units::{Moment, Reference};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Allowances;
@@ -16,7 +17,7 @@ use super::reports::Report;
 use crate::clock::Clock;
 use crate::ids::AccountId;
 use crate::state::uses::{AccountUses, Ask, Granted, Step, Use};
-use crate::state::{Invalidation, Result, State};
+use crate::state::{Invalidation, Result, State, StateError};
 use crate::tasks::Tasks;
 
 /// Other instances are told when so much more or less is free, in millionths of an allowance, or nothing.
@@ -27,6 +28,9 @@ const RELOAD_EVERY: Duration = Duration::from_secs(30);
 /// Reports of so many accounts are read in one step.
 const READ_AT_ONCE: usize = 500;
 const REPORTS_LIVE: Duration = Duration::from_secs(86_400);
+/// A shared state that takes longer for a step counts as away, and is not asked again for a while.
+const STEP_WITHIN: Duration = Duration::from_secs(2);
+const AWAY_FOR: Duration = Duration::from_secs(1);
 /// Reports of one instance reach the others' pages at most so often.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
 
@@ -49,6 +53,7 @@ impl Allowances {
             busy: Mutex::new(HashSet::new()),
             stale: Mutex::new(HashSet::new()),
             wake: Notify::new(),
+            away: Mutex::new(None),
             changed: OnceLock::new(),
         });
         let hearing = Arc::downgrade(&allowances);
@@ -63,7 +68,7 @@ impl Allowances {
 
     async fn carry(self: Arc<Self>, stop: CancellationToken) {
         let mut tick = tokio::time::interval(TICK);
-        let (mut reloaded, mut reported) = (tokio::time::Instant::now(), tokio::time::Instant::now());
+        let (mut reloaded, mut reported) = (Instant::now(), Instant::now());
         loop {
             let stopping = tokio::select! {
                 () = self.wake.notified() => false,
@@ -72,14 +77,14 @@ impl Allowances {
             };
             let reports = stopping || reported.elapsed() >= REPORT_EVERY;
             if reports {
-                reported = tokio::time::Instant::now();
+                reported = Instant::now();
             }
             self.carry_busy(reports).await;
             if stopping {
                 return;
             }
             if reloaded.elapsed() >= RELOAD_EVERY {
-                reloaded = tokio::time::Instant::now();
+                reloaded = Instant::now();
                 let all: Vec<AccountId> =
                     self.gauges.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
                 self.stale.lock().unwrap_or_else(PoisonError::into_inner).extend(all);
@@ -121,6 +126,9 @@ impl Allowances {
         let (gauge, now) = (self.gauge(id), self.now());
         // It is never closed, so there is always a turn.
         let _turn = gauge.turn.acquire().await.ok();
+        if self.is_away() {
+            return Err(StateError::Away);
+        }
         let (owed, ended) = {
             let mut gauge = gauge.lock();
             (std::mem::take(&mut gauge.pending), std::mem::take(&mut gauge.ended))
@@ -133,7 +141,8 @@ impl Allowances {
             window_millis,
         };
         let step = Step { ended, uses: owed.iter().map(carried).collect(), ask };
-        match self.state.step_uses(id, &step, now).await {
+        let stepped = tokio::time::timeout(STEP_WITHIN, self.state.step_uses(id, &step, now)).await;
+        match stepped.unwrap_or(Err(StateError::Away)) {
             Ok(stepped) => {
                 let news = {
                     let mut gauge = gauge.lock();
@@ -153,6 +162,7 @@ impl Allowances {
                 Ok(stepped.granted)
             }
             Err(error) => {
+                *self.away.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
                 let mut gauge = gauge.lock();
                 gauge.ended.extend(step.ended);
                 for (name, (amount, window_millis)) in owed {
@@ -161,6 +171,12 @@ impl Allowances {
                 Err(error)
             }
         }
+    }
+
+    /// Whether a step failed a moment ago, so that many that wait for their turn don't wait for the same one after another.
+    fn is_away(&self) -> bool {
+        let failed = *self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.is_some_and(|at| at.elapsed() < AWAY_FOR)
     }
 
     async fn load_stale(&self) {
