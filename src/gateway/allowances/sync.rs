@@ -28,8 +28,7 @@ const RELOAD_EVERY: Duration = Duration::from_secs(30);
 /// Reports of so many accounts are read in one step.
 const READ_AT_ONCE: usize = 500;
 const REPORTS_LIVE: Duration = Duration::from_secs(86_400);
-/// A shared state that takes longer for a step counts as away, and is not asked again for a while.
-const STEP_WITHIN: Duration = Duration::from_secs(2);
+/// A shared state that failed is not asked again for so long.
 const AWAY_FOR: Duration = Duration::from_secs(1);
 /// Reports of one instance reach the others' pages at most so often.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
@@ -125,7 +124,7 @@ impl Allowances {
     pub(super) async fn step(&self, id: &AccountId, ask: Option<Ask>) -> Result<Granted> {
         let (gauge, now) = (self.gauge(id), self.now());
         // It is never closed, so there is always a turn.
-        let _turn = gauge.turn.acquire().await.ok();
+        let turn = gauge.turn.acquire().await.ok();
         if self.is_away() {
             return Err(StateError::Away);
         }
@@ -141,8 +140,7 @@ impl Allowances {
             window_millis,
         };
         let step = Step { ended, uses: owed.iter().map(carried).collect(), ask };
-        let stepped = tokio::time::timeout(STEP_WITHIN, self.state.step_uses(id, &step, now)).await;
-        match stepped.unwrap_or(Err(StateError::Away)) {
+        match self.state.step_uses(id, &step, now).await {
             Ok(stepped) => {
                 let news = {
                     let mut gauge = gauge.lock();
@@ -155,6 +153,8 @@ impl Allowances {
                     gauge.take_over(&stepped.account, now);
                     gauge.is_news(now)
                 };
+                // Nobody has to wait for others to be told.
+                drop(turn);
                 self.announce_here(id);
                 if news || stepped.waited_for {
                     self.state.announce_account(Invalidation::Allowance(id.clone())).await;

@@ -38,7 +38,6 @@ impl Attempts<'_> {
             sent = &mut sending => (Ended::First, sent),
             sent = &mut hedge => (Ended::Second, sent),
         };
-        let good = sent.is_ok();
         match ended {
             Ended::First => {
                 let judged = self.judge(first, sent);
@@ -52,12 +51,8 @@ impl Attempts<'_> {
             }
             Ended::Second => {
                 let judged = self.judge(&second, sent);
-                if good {
-                    settlement.overtaken_by(picked);
-                    return judged;
-                }
                 if judged.is_ok() {
-                    settlement.attempt(picked);
+                    settlement.overtaken_by(picked);
                     return judged;
                 }
                 drop(picked);

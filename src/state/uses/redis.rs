@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use millpond_pool::allowance::Used;
 use millpond_pool::units::Moment;
@@ -11,6 +12,9 @@ use super::{AccountUses, Counted, Granted, SLACK_MILLIS, Step, Stepped};
 use crate::ids::AccountId;
 use crate::state::redis::Redis;
 use crate::state::{Result, StateError};
+
+/// Calls wait for this step, so it has less time than others.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("uses.lua")));
 
@@ -39,7 +43,9 @@ pub(super) async fn step(redis: &Redis, account: &AccountId, step: &Step, now: M
             call.arg(&part.name).arg(part.limit).arg(part.amount);
         }
     }
-    let answer: Vec<String> = call.invoke_async(&mut redis.connection()).await?;
+    let mut connection = redis.connection();
+    let answer = tokio::time::timeout(ANSWER_WITHIN, call.invoke_async(&mut connection)).await;
+    let answer: Vec<String> = answer.map_err(|_| StateError::Away)??;
     stepped(&answer).ok_or_else(|| StateError::Unreadable(keys(account)[0].clone()))
 }
 
