@@ -2,7 +2,6 @@
 //! (`/readyz`).
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -19,7 +18,7 @@ use crate::messages::{Text, say};
 /// Who waits longer for a sign of life is told that there is none.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(root))
         .routes(routes!(health))
@@ -62,7 +61,7 @@ async fn answers<E>(ping: impl Future<Output = Result<(), E>>) -> bool {
 }
 
 async fn reachable(app: &App) -> (bool, bool) {
-    tokio::join!(answers(app.store.ping()), answers(app.state.ping()))
+    tokio::join!(answers(app.core.store.ping()), answers(app.core.state.ping()))
 }
 
 /// A sign of life.
@@ -73,7 +72,7 @@ async fn root() -> Json<serde_json::Value> {
 
 /// How are the parts? The status code is always 200; read `status`, or ask `/readyz`.
 #[utoipa::path(get, path = "/api/health", tag = "health", responses((status = 200, body = Health)))]
-async fn health(State(app): State<Arc<App>>) -> Json<Health> {
+async fn health(State(app): State<App>) -> Json<Health> {
     let (database, cache) = reachable(&app).await;
     let component = |healthy, good, bad, backend| Component {
         status: word(healthy),
@@ -88,9 +87,9 @@ async fn health(State(app): State<Arc<App>>) -> Json<Health> {
                 database,
                 say("database_up"),
                 say("database_down"),
-                Some(app.store.backend()),
+                Some(app.core.store.backend()),
             ),
-            cache: component(cache, say("cache_up"), say("cache_down"), Some(app.state.backend())),
+            cache: component(cache, say("cache_up"), say("cache_down"), Some(app.core.state.backend())),
         },
     })
 }
@@ -103,7 +102,7 @@ async fn alive() -> &'static str {
 
 /// Can it serve: are database and shared state reachable?
 #[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200), (status = 503)))]
-async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
+async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
     match reachable(&app).await {
         (true, true) => (StatusCode::OK, "ready"),
         (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "the database is not reachable"),

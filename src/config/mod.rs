@@ -85,6 +85,13 @@ pub struct UpstreamConfig {
     pub shared_hosts: Vec<String>,
 }
 
+impl UpstreamConfig {
+    /// How long what is set aside for a call lives, in milliseconds, if nobody settles it.
+    pub fn reservation_life_ms(&self) -> i64 {
+        i64::try_from((self.deadline + Duration::from_secs(60)).as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
 /// One entry of `ALLOW_PRIVATE_UPSTREAMS`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PrivateUpstream {

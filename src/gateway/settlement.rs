@@ -11,10 +11,10 @@ use millpond_wire::{Endpoint, Head, Observed, Usage, tokens};
 use tokio::sync::oneshot;
 
 use super::accounts::Serving;
-use super::admission::Limited;
-use super::lease::{Lease, Picked};
-use super::ledger::{Dues, Place, Used};
-use super::quotas::Reservation;
+use super::journal::{Dues, Place, Used};
+use super::limits::Limited;
+use super::pool::lease::{Lease, Picked};
+use super::pool::quotas::Reservation;
 use crate::clock::Timestamp;
 use crate::ids::{KeyId, UserId};
 use crate::store::usage::{Outcome, UsageRow};

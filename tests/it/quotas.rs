@@ -41,7 +41,7 @@ async fn share(server: &Server, name: &str, provider: SocketAddr) -> (String, Va
 }
 
 async fn quota(server: &Server, user: UserId) -> (Units, Units) {
-    let user = server.app.store.find_user(user).await.unwrap().unwrap();
+    let user = server.app.core.store.find_user(user).await.unwrap().unwrap();
     let quotas = server.app.gateway.quotas_of(&user).await.unwrap();
     let other = quotas.into_iter().find(|one| one.group == Group::Other).unwrap();
     (other.quota, other.max_quota)
@@ -78,7 +78,7 @@ async fn a_thousand_calls_get_exactly_what_there_is(harness: Arc<Harness>) {
     }
     assert_eq!((served, provider.calls()), (100, 100));
     let filter = millpond::store::usage::UsageFilter::default();
-    let rows = servers[0].app.store.list_usage(user, &filter, None, 2_000).await.unwrap();
+    let rows = servers[0].app.core.store.list_usage(user, &filter, None, 2_000).await.unwrap();
     let ok: Vec<_> = rows.iter().filter(|row| row.outcome.as_deref() == Some("ok")).collect();
     assert_eq!((rows.len(), ok.len()), (1_000, 100));
     let spent: f64 = rows.iter().map(|row| row.quota_consumed).sum();
@@ -122,7 +122,7 @@ async fn sharing_gives_and_unsharing_takes(harness: Arc<Harness>) {
     let server = harness.server_with(settings).await;
     share(&server, "owner", provider.address).await;
     let (access, account) = share(&server, "ada", provider.address).await;
-    let ada = server.app.store.find_user_by_name("ada").await.unwrap().unwrap().id;
+    let ada = server.app.core.store.find_user_by_name("ada").await.unwrap().unwrap().id;
     assert_eq!(server.put_shared(&access, &account, 0).await, 200);
     // The first call makes the quota: the base is all there is.
     let prefers = json!({"prefer_shared": 1});
