@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{FromRef, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
@@ -14,7 +14,7 @@ use super::call::serve;
 use super::models;
 use super::request::Outside;
 use super::upstream::{USUAL_VERSION, VERSION};
-use crate::app::App;
+use crate::auth::Auth;
 use crate::auth::extract::Caller;
 use crate::edge::error::{ApiError, Result};
 use crate::edge::input::{QueryMap, Segment};
@@ -154,7 +154,12 @@ pub async fn generate_by_plugin(
 pub struct Described;
 
 /// The routes of this room.
-pub fn routes() -> Router<App> {
+pub fn routes<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Arc<Gateway>: FromRef<S>,
+    Arc<Auth>: FromRef<S>,
+{
     Router::new()
         .route("/v1/models", get(models::list_models))
         .route("/v1/models/{*id}", get(models::find_model).post(generate_content))
