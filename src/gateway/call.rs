@@ -41,7 +41,7 @@ pub(crate) async fn serve(
     let body = input::read(body, &gateway.core.config).await?;
     let outside = outside(&parts.headers);
     let head = Head::parse(outside.endpoint, &body).map_err(unreadable)?;
-    let asked = ModelRequest::new(&caller, &parts.headers, outside, head);
+    let asked = ModelRequest::new(&caller, outside, head, &body);
     let place = gateway.ledger.place().ok_or_else(|| {
         let message = "Too many calls are running at present.";
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message)
@@ -52,8 +52,9 @@ pub(crate) async fn serve(
         key: caller.key.as_ref().map(|key| key.id),
         request_id,
         endpoint: asked.endpoint,
-        model: asked.model.clone().into_owned(),
+        model: asked.model.clone(),
         stream: asked.stream,
+        prompt: asked.head.prompt.clone(),
         body: body.clone(),
         started,
         created_at,

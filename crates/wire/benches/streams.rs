@@ -46,9 +46,13 @@ fn streams(criterion: &mut Criterion) {
     for dialect in [Dialect::OpenAi, Dialect::Anthropic, Dialect::Gemini] {
         let frames = frames(dialect);
         group.throughput(Throughput::Elements(EVENTS as u64));
-        group.bench_with_input(BenchmarkId::from_parameter(format!("{dialect:?}")), &frames, |bencher, frames| {
-            bencher.iter(|| watch(dialect, frames));
-        });
+        group.bench_with_input(
+            BenchmarkId::from_parameter(format!("{dialect:?}")),
+            &frames,
+            |bencher, frames| {
+                bencher.iter(|| watch(dialect, frames));
+            },
+        );
     }
     group.finish();
 }

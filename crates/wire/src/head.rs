@@ -124,7 +124,8 @@ mod tests {
     /// Instances of several releases must agree, so these numbers never change.
     #[test]
     fn conversations_keep_their_numbers() {
-        let chat = |extra: &str| format!(r#"{{"model":"m","messages":[{{"role":"user","content":"a"}}]{extra}}}"#);
+        let chat =
+            |extra: &str| format!(r#"{{"model":"m","messages":[{{"role":"user","content":"a"}}]{extra}}}"#);
         let of = |extra: &str, caller, session: Option<&[u8]>| {
             let body = chat(extra);
             let head = Head::parse(Endpoint::ChatCompletions, body.as_bytes()).unwrap();
@@ -134,7 +135,11 @@ mod tests {
         assert_eq!(of("", 8, None), 8_844_754_677_618_673_681);
         assert_eq!(of("", 7, Some(b"s")), 14_434_878_009_779_098_881);
         assert_eq!(of(r#","user":"s""#, 7, None), 14_434_878_009_779_098_881);
-        assert_eq!(of(r#","user":"s""#, 7, Some(b"t")), of("", 7, Some(b"s")), "the body's name counts first");
+        assert_eq!(
+            of(r#","user":"s""#, 7, Some(b"t")),
+            of("", 7, Some(b"s")),
+            "the body's name counts first"
+        );
         let message = r#"{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"a"}]}"#;
         assert_eq!(key(Endpoint::Messages, message), 18_372_773_786_316_345_857);
     }

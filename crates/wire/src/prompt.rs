@@ -30,7 +30,11 @@ impl Prompt {
     /// An estimate of the input tokens, for an answer whose provider reports none. It tokenises, so it takes its time.
     pub fn estimate_tokens(&self, body: &[u8], model: &str) -> u64 {
         let parts = [Some(&self.messages), self.system.as_ref(), self.tools.as_ref()];
-        tokens::estimate_prompt(self.dialect, model, parts.into_iter().flatten().map(|range| part(body, range)))
+        tokens::estimate_prompt(
+            self.dialect,
+            model,
+            parts.into_iter().flatten().map(|range| part(body, range)),
+        )
     }
 
     /// Hands out what the conversation begins with, and keeps beginning with: the system prompt and the first thing the

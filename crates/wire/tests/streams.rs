@@ -183,7 +183,9 @@ fn a_cut_picture_breaks_the_connection_and_is_no_text() {
 #[test]
 fn a_long_text_in_one_event_is_counted() {
     let text = "lily pads ".repeat(20_000);
-    let event = format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n");
+    let event = format!(
+        "data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n"
+    );
     let stream = Stream { dialect: Dialect::OpenAi, array: false, bytes: event.into() };
     let (_, observed, _) = stream.relayed(stream.bytes.len(), 4_096, false);
     assert_eq!(observed.delivered.bytes(), text.len() as u64);
@@ -201,9 +203,12 @@ fn what_was_counted_early_is_filled_up() {
     };
     let at = |stream: &Stream, text: &str| String::from_utf8_lossy(&stream.bytes).find(text).unwrap();
     let usage = |input, output| Usage { input_tokens: input, output_tokens: output, ..Usage::default() };
-    assert_eq!(estimated(&chat, at(&chat, "id: 3")), usage(99, 2), "nothing was reported");
+    assert_eq!(estimated(&chat, at(&chat, "id: 3")), usage(99, 3), "nothing was reported");
     assert_eq!(estimated(&message, at(&message, "event: content")), usage(11, 1));
-    assert_eq!(estimated(&content, at(&content, "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"lo")), usage(11, 1));
+    assert_eq!(
+        estimated(&content, at(&content, "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"lo")),
+        usage(11, 1)
+    );
     // Counts that came with the end are whole, although the very last event is missing.
     let (_, observed, _) = message.relayed(at(&message, "event: message_stop"), 10_000, false);
     assert_eq!(observed.reported(), Some(usage(11, 7)));
@@ -215,9 +220,11 @@ fn what_was_counted_early_is_filled_up() {
     assert_eq!(estimated(&zero, zero.bytes.len()), usage(99, 7));
     // A placeholder at the beginning of a whole answer is no count of it.
     let late = CHAT.replace("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":7,\"total_tokens\":18}}\n\n", "");
-    let early = format!("data: {{\"choices\":[{{\"delta\":{{}}}}],\"usage\":{{\"prompt_tokens\":11,\"completion_tokens\":1}}}}\n\n{late}");
+    let early = format!(
+        "data: {{\"choices\":[{{\"delta\":{{}}}}],\"usage\":{{\"prompt_tokens\":11,\"completion_tokens\":1}}}}\n\n{late}"
+    );
     let early = Stream { dialect: Dialect::OpenAi, array: false, bytes: early.into() };
-    assert_eq!(estimated(&early, early.bytes.len()), usage(11, 2));
+    assert_eq!(estimated(&early, early.bytes.len()), usage(11, 3));
 }
 
 /// What comes of a chat stream for a client that asked for no usage chunk.
@@ -258,7 +265,8 @@ fn nothing_follows_the_end() {
 
 #[test]
 fn events_of_one_line_each_are_understood() {
-    let lines: String = CHAT.lines().filter(|line| line.starts_with("data")).map(|line| format!("{line}\n")).collect();
+    let lines: String =
+        CHAT.lines().filter(|line| line.starts_with("data")).map(|line| format!("{line}\n")).collect();
     for size in [1, 7, 50, 10_000] {
         let (out, observed) = without_usage(&lines, size);
         assert_eq!(out, lines);
@@ -269,12 +277,18 @@ fn events_of_one_line_each_are_understood() {
 
 #[test]
 fn empty_errors_and_reasons_are_none() {
-    for empty in ["{}", r#"{"message":"","type":"","code":null}"#, r#""""#, "null", r#"{"code":0,"message":""}"#, "[]"] {
-        let text = format!("data: {{\"error\":{empty},\"choices\":[{{\"delta\":{{\"content\":\"a\"}},\"finish_reason\":\"\"}}]}}\n\n");
+    for empty in
+        ["{}", r#"{"message":"","type":"","code":null}"#, r#""""#, "null", r#"{"code":0,"message":""}"#, "[]"]
+    {
+        let text = format!(
+            "data: {{\"error\":{empty},\"choices\":[{{\"delta\":{{\"content\":\"a\"}},\"finish_reason\":\"\"}}]}}\n\n"
+        );
         let (_, observed) = without_usage(&text, 1_000);
         assert_eq!((observed.provider_error, observed.is_complete), (None, false), "{empty}");
     }
-    for (error, message) in [(r#"{"message":"no","code":0}"#, "no"), (r#""no""#, "no"), (r#"{"code":503}"#, "{\"code\":503}")] {
+    for (error, message) in
+        [(r#"{"message":"no","code":0}"#, "no"), (r#""no""#, "no"), (r#"{"code":503}"#, "{\"code\":503}")]
+    {
         let (_, observed) = without_usage(&format!("data: {{\"error\":{error}}}\n\n"), 1_000);
         assert_eq!(observed.provider_error.as_deref(), Some(message));
     }

@@ -13,12 +13,13 @@ use axum::http::{Response, StatusCode};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use millpond_pool::index::Slot;
+use millpond_wire::Endpoint;
 
 pub(crate) use self::fallbacks::Fallbacks;
 use crate::auth::extract::Caller;
 use crate::edge::error::ApiError;
 use crate::gateway::Gateway;
-use crate::gateway::accounts::{Serving, provider_of};
+use crate::gateway::accounts::Serving;
 use crate::gateway::admission;
 use crate::gateway::estimate::{self, Estimate};
 use crate::gateway::pool::choose;
@@ -27,6 +28,7 @@ use crate::gateway::pool::lease::{Picked, Wanted};
 use crate::gateway::request::ModelRequest;
 use crate::gateway::settlement::Settlement;
 use crate::gateway::upstream::{Failure, Refused, Sending};
+use crate::providers::Profile;
 use crate::store::usage::Outcome;
 
 /// The first account and two more; after the first byte none.
@@ -87,40 +89,41 @@ enum Next {
 /// What a provider made of an attempt.
 type Sent = Result<Response<Incoming>, Failure>;
 
-/// The account and credential of one attempt.
+/// The account, endpoint and credential of one attempt.
 struct Trial {
     account: Arc<Serving>,
+    /// What is called upstream; the client's own endpoint as long as nothing is translated.
+    endpoint: Endpoint,
     slot: Slot,
     credential: usize,
     upstream_model: String,
-}
-
-impl Trial {
-    fn of(gateway: &Gateway, picked: &Picked) -> Self {
-        Self {
-            account: picked.account.clone(),
-            slot: picked.lease.slot,
-            credential: picked.account.credentials.turn(gateway.pool.now()),
-            upstream_model: picked.upstream_model.clone(),
-        }
-    }
 }
 
 /// What every attempt of a call has in common.
 #[derive(Clone, Copy)]
 struct Way<'a> {
     gateway: &'a Gateway,
-    asked: &'a ModelRequest<'a>,
+    asked: &'a ModelRequest,
     body: &'a Bytes,
     deadline: Instant,
 }
 
 impl Way<'_> {
+    fn trial(self, picked: &Picked) -> Trial {
+        Trial {
+            account: picked.account.clone(),
+            endpoint: self.asked.endpoint,
+            slot: picked.lease.slot,
+            credential: picked.account.credentials.turn(self.gateway.pool.now()),
+            upstream_model: picked.upstream_model.clone(),
+        }
+    }
+
     async fn send(self, trial: &Trial) -> Sent {
-        let Trial { account, credential, upstream_model, .. } = trial;
-        let body = self.asked.head.upstream_body(self.body, upstream_model);
+        let Trial { account, endpoint, credential, upstream_model, .. } = trial;
+        let body = self.asked.head.upstream_body(self.body, upstream_model, true);
         let url = account
-            .url(self.asked.endpoint, upstream_model, self.asked.query)
+            .url(*endpoint, upstream_model, self.asked.query)
             .map_err(|error| Failure::Broken(error.to_string()))?;
         let headers = self.asked.headers.clone();
         let sending = Sending { url, credential: *credential, headers, body };
@@ -145,13 +148,13 @@ struct Attempts<'a> {
 pub(crate) async fn answer(
     gateway: &Gateway,
     caller: &Caller,
-    asked: &ModelRequest<'_>,
+    asked: &ModelRequest,
     body: &Bytes,
     settlement: &mut Settlement,
     deadline: Instant,
 ) -> Result<Answer, Refusal> {
     gateway.pool.fresh().await;
-    let estimate = estimate::estimate(gateway, asked, body.len());
+    let estimate = estimate::estimate(gateway, asked, body);
     admission::enter(gateway, caller, &asked.model, estimate, settlement).await?;
     let mut attempts = Attempts {
         way: Way { gateway, asked, body, deadline },
@@ -213,7 +216,7 @@ impl Attempts<'_> {
         let wanted = Wanted {
             model,
             caller: self.caller.user.id,
-            provider: provider_of(self.way.asked.endpoint.dialect()),
+            provider: Profile::of(self.way.asked.endpoint.dialect()).provider,
             conversation: Some(self.way.asked.conversation),
             estimate: self.estimate.cost(),
             tried: &self.tried,
@@ -246,7 +249,7 @@ impl Attempts<'_> {
         picked: Picked,
         settlement: &mut Settlement,
     ) -> Result<Answer, Next> {
-        let trial = Trial::of(self.way.gateway, &picked);
+        let trial = self.way.trial(&picked);
         settlement.attempt(picked);
         if self.made == 0 {
             self.way.gateway.retries.earn();
@@ -276,7 +279,7 @@ impl Attempts<'_> {
 
     /// What a failure means for the account and its credential, and whether the call is tried once more.
     fn after_failure(&mut self, trial: &Trial, failure: Failure) -> Result<Answer, Next> {
-        let Trial { account, slot, credential, upstream_model } = trial;
+        let Trial { account, slot, credential, upstream_model, .. } = trial;
         let pool = &self.way.gateway.pool;
         let refused = match &failure {
             Failure::Refused(refused) => Some(refused),

@@ -4,6 +4,7 @@
 mod drain;
 
 use std::future::Future as _;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
-use millpond_wire::error::{ErrorKind, WireError, body as error_body, stream_frame};
+use millpond_wire::error::{ErrorKind, WireError, body as error_body};
 use millpond_wire::observe::observe_body;
 use millpond_wire::{Dialect, Observed, StreamObserver};
 use serde_json::Value;
@@ -198,10 +199,23 @@ fn stream(
     response
 }
 
-/// The call could not be recorded, so its end must not look like one.
+/// Why the end of an answer must not look like one.
 #[derive(Debug, thiserror::Error)]
-#[error("the call could not be recorded")]
-struct NotRecorded;
+enum Unfinished {
+    #[error("the call could not be recorded")]
+    NotRecorded,
+    #[error("the provider broke off in the middle of an event that was too large to be held back")]
+    Torn,
+}
+
+/// What follows the provider's answer.
+enum Last {
+    Nothing,
+    /// An error, as an event of its own.
+    Error(Bytes),
+    /// The client has a part of an event, after which no other can be read.
+    Break,
+}
 
 enum Phase {
     /// Bytes come and go.
@@ -209,10 +223,10 @@ enum Phase {
     /// The end is known and kept back until the ledger answers; then `last` follows what was kept.
     Recording {
         hears: oneshot::Receiver<()>,
-        last: Option<Bytes>,
+        last: Last,
     },
     /// What is left goes out.
-    Ending(Option<Bytes>),
+    Ending(Last),
     Over,
 }
 
@@ -241,12 +255,12 @@ struct Relay {
 
 impl http_body::Body for Relay {
     type Data = Bytes;
-    type Error = NotRecorded;
+    type Error = Unfinished;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, NotRecorded>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Unfinished>>> {
         let relay = self.get_mut();
         loop {
             if let Some(bytes) = relay.observer.pop() {
@@ -265,20 +279,22 @@ impl http_body::Body for Relay {
                 },
                 Phase::Recording { hears, last } => {
                     let answer = ready!(Pin::new(hears).poll(context));
-                    let last = last.take();
+                    let last = mem::replace(last, Last::Nothing);
                     relay.drain(context);
                     if answer.is_err() {
                         relay.phase = Phase::Over;
-                        return Poll::Ready(Some(Err(NotRecorded)));
+                        return Poll::Ready(Some(Err(Unfinished::NotRecorded)));
                     }
                     relay.observer.release();
                     relay.phase = Phase::Ending(last);
                 }
                 Phase::Ending(last) => {
-                    let last = last.take();
+                    let last = mem::replace(last, Last::Nothing);
                     relay.phase = Phase::Over;
-                    if let Some(last) = last {
-                        return Poll::Ready(Some(Ok(Frame::data(last))));
+                    match last {
+                        Last::Nothing => {}
+                        Last::Error(event) => return Poll::Ready(Some(Ok(Frame::data(event)))),
+                        Last::Break => return Poll::Ready(Some(Err(Unfinished::Torn))),
                     }
                 }
                 Phase::Over => return Poll::Ready(None),
@@ -317,30 +333,25 @@ impl Relay {
 
     /// The provider is done, or went away in a way that looks like it.
     fn end(&mut self) {
-        let observed = self.observer.take();
+        let observed = self.observer.end();
         if observed.provider_error.is_some() {
-            return self.record(observed, Outcome::UpstreamError, Some("upstream_error"), None);
+            return self.record(observed, Outcome::UpstreamError, Some("upstream_error"), Last::Nothing);
         }
-        if observed.saw_end || observed.finished {
-            return self.record(observed, Outcome::Ok, None, None);
+        if observed.is_complete {
+            return self.record(observed, Outcome::Ok, None, Last::Nothing);
         }
         let last = self.broken("upstream_error", "The provider broke off its answer.");
-        self.record(observed, Outcome::UpstreamError, Some("upstream_error"), Some(last));
+        self.record(observed, Outcome::UpstreamError, Some("upstream_error"), last);
     }
 
     fn fail(&mut self, code: &'static str, message: &'static str) {
         self.upstream = None;
-        let observed = self.observer.take();
-        self.record(observed, Outcome::UpstreamError, Some(code), Some(self.broken(code, message)));
+        let observed = self.observer.cut();
+        let last = self.broken(code, message);
+        self.record(observed, Outcome::UpstreamError, Some(code), last);
     }
 
-    fn record(
-        &mut self,
-        observed: Observed,
-        outcome: Outcome,
-        error_code: Option<&'static str>,
-        last: Option<Bytes>,
-    ) {
+    fn record(&mut self, observed: Observed, outcome: Outcome, error_code: Option<&'static str>, last: Last) {
         let Some(settlement) = self.settlement.take() else { return };
         let hears = settlement.finish(End { outcome, status: self.status, error_code }, observed);
         self.phase = Phase::Recording { hears, last };
@@ -363,13 +374,10 @@ impl Relay {
 }
 
 impl Relay {
-    /// An error inside the stream. Blank lines first: the provider may have stopped in the middle of an event.
-    fn broken(&self, code: &'static str, message: &'static str) -> Bytes {
+    /// An error inside the stream.
+    fn broken(&mut self, code: &'static str, message: &'static str) -> Last {
         let error = WireError::new(ErrorKind::Upstream, message).with_code(code);
-        if self.shape.array {
-            return [b",\n".as_slice(), &error_body(self.shape.dialect, &error), b"]\n"].concat().into();
-        }
-        [b"\n\n".as_slice(), &stream_frame(self.shape.dialect, &error)].concat().into()
+        self.observer.broken(&error).map_or(Last::Break, Last::Error)
     }
 }
 
@@ -379,8 +387,7 @@ impl Drop for Relay {
         if drained > 0
             && let (Some(upstream), Some(settlement)) = (self.upstream.take(), self.settlement.take())
         {
-            let observer =
-                std::mem::replace(&mut self.observer, StreamObserver::new(self.shape.dialect, false));
+            let observer = mem::replace(&mut self.observer, StreamObserver::new(self.shape.dialect, false));
             let rest = Rest { upstream, observer, settlement, patience: self.patience, bytes: drained };
             return rest.read_on(&self.tasks);
         }
@@ -388,7 +395,7 @@ impl Drop for Relay {
         self.upstream = None;
         if let Some(settlement) = self.settlement.take() {
             // Nobody waits for it; the ledger keeps its place until it is recorded.
-            drop(settlement.finish(client_closed(), self.observer.take()));
+            drop(settlement.finish(client_closed(), self.observer.cut()));
         }
     }
 }

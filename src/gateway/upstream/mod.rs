@@ -9,14 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Collected, Full, Limited};
 use hyper::body::Incoming;
 use hyper_rustls::ConfigBuilderExt as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use millpond_pool::account::Provider;
 use millpond_pool::rules::Trouble;
 use moka::sync::Cache;
 
@@ -29,9 +28,6 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(60);
 /// So many proxies are remembered, each for this long after its last call.
 const PROXIES: u64 = 1_000;
 const PROXY_IDLE: Duration = Duration::from_secs(600);
-/// Anthropic's header for the version of its API, and the one that is meant when nobody says.
-pub(crate) const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
-pub(crate) const USUAL_VERSION: &str = "2023-06-01";
 const AGENT: &str = concat!("millpond/", env!("CARGO_PKG_VERSION"));
 /// So much of a refusal is read, and so long.
 const LONGEST_REFUSAL: usize = 64 << 10;
@@ -165,10 +161,7 @@ impl Upstream {
         limit: Duration,
     ) -> Result<Bytes, Failure> {
         let deadline = Instant::now() + limit;
-        let mut request = request(Method::GET, url, account, credential, Bytes::new());
-        if account.provider == Provider::Anthropic {
-            request.headers_mut().insert(VERSION, HeaderValue::from_static(USUAL_VERSION));
-        }
+        let request = request(Method::GET, url, account, credential, Bytes::new());
         let response = self.send(account, request, limit).await?;
         if !response.status().is_success() {
             return Err(Failure::Refused(Box::new(refused(response, deadline).await)));
@@ -238,6 +231,9 @@ fn request(
     *request.uri_mut() = url;
     let headers = request.headers_mut();
     headers.extend(account.headers.clone());
+    for (name, usual) in account.profile.needed_headers {
+        headers.entry(*name).or_insert(HeaderValue::from_static(usual));
+    }
     if let Some((name, value)) = account.credentials.header(credential) {
         headers.insert(name, value.clone());
     }

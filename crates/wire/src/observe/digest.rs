@@ -157,7 +157,10 @@ mod tests {
         for size in [1, 7, 10_000] {
             let parts = digest(&text, size);
             let [part] = &parts[..] else { panic!("{parts:?}") };
-            assert!(part.starts_with("{\"a\":\"x\\\"x") && part.ends_with("\",\"b\":{\"c\":\"short\"}}"), "{part}");
+            assert!(
+                part.starts_with("{\"a\":\"x\\\"x") && part.ends_with("\",\"b\":{\"c\":\"short\"}}"),
+                "{part}"
+            );
             assert!(part.contains("\0688\""), "{part}");
         }
         assert_eq!(split_mark(b"ab\x0012"), (&b"ab"[..], 12));
