@@ -22,6 +22,7 @@ mod gateway_attempts;
 mod gateway_dialects;
 mod gateway_hedge;
 mod gateway_proxy;
+mod gateway_streams;
 mod harness;
 mod health;
 mod holds;
