@@ -81,6 +81,8 @@ pub struct UpstreamConfig {
     pub idle_timeout: Duration,
     pub deadline: Duration,
     pub allow_private: Vec<PrivateUpstream>,
+    /// Authorities whose certificates are believed besides the public ones.
+    pub ca_file: Option<PathBuf>,
     /// Hosts that shared accounts may point at besides the well-known providers.
     pub shared_hosts: Vec<String>,
 }

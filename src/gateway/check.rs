@@ -84,7 +84,7 @@ impl Gateway {
         if account.provider == Provider::Anthropic {
             headers.insert(VERSION, HeaderValue::from_static(USUAL_VERSION));
         }
-        let sending = Sending { url, credential, headers, body };
+        let sending = Sending { url, credential, headers: &headers, body };
         let answer = self.upstream.call(account, sending, deadline).await?;
         read_body(answer.into_body(), WITHIN, deadline).await.map(drop)
     }

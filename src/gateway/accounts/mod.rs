@@ -6,7 +6,6 @@
 pub(crate) mod credentials;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::http::uri::InvalidUri;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
@@ -22,6 +21,7 @@ use serde::Deserialize;
 use crate::clock::Timestamp;
 use crate::config::{Policy, UpstreamConfig};
 use crate::gateway::accounts::credentials::Credentials;
+use crate::gateway::upstream::prepared::Prepared;
 use crate::gateway::upstream::proxy::{NoProxy, Proxy};
 use crate::ids::{AccountId, UserId};
 use crate::providers::{self, BaseUrlError};
@@ -75,8 +75,8 @@ pub(crate) struct Serving {
     /// What tells whether a credential is good: OpenRouter shows its models to anybody.
     pub(crate) check_url: Uri,
     pub(crate) credentials: Credentials,
-    /// Where to go through, by the text that it was read from.
-    pub(crate) proxy: Option<(String, Arc<Proxy>)>,
+    /// What its requests have in common.
+    pub(crate) prepared: Prepared,
     /// Public names that it serves; `None` is whatever the provider has.
     pub(crate) models: Option<Vec<String>>,
     pub(crate) aliases: BTreeMap<String, String>,
@@ -117,10 +117,14 @@ impl Loader {
             Provider::Anthropic => ("/v1/messages", "/v1/models?limit=1000"),
             Provider::Gemini => ("/v1beta/models", "/v1beta/models?pageSize=1000"),
         };
+        let usual_url: Uri = format!("{prefix}{usual}").parse()?;
+        let (proxy, headers) = (self.proxy(row.proxy.as_deref())?, self.headers(row.headers.as_deref())?);
+        let prepared =
+            Prepared::new(&usual_url, proxy, &headers, &credentials).ok_or(BaseUrlError::NotAbsolute)?;
         Ok(Serving {
             shared: row.is_shared && providers::may_be_shared(&base, &self.config),
             provider,
-            usual_url: format!("{prefix}{usual}").parse()?,
+            usual_url,
             models_url: format!("{prefix}{models}").parse()?,
             check_url: if row.oauth_source.as_deref() == Some("openrouter")
                 || base.host_str() == Some("openrouter.ai")
@@ -131,8 +135,8 @@ impl Loader {
             },
             prefix: prefix.to_owned(),
             credentials,
-            proxy: self.proxy(row.proxy.as_deref())?,
-            headers: self.headers(row.headers.as_deref())?,
+            prepared,
+            headers,
             drain_bytes: row.drain_bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
             disabled: read(row.disabled_models.as_deref())?,
             enabled: row.is_enabled,
@@ -151,11 +155,10 @@ impl Loader {
 }
 
 impl Loader {
-    fn proxy(&self, encrypted: Option<&str>) -> Result<Option<(String, Arc<Proxy>)>, Unusable> {
+    fn proxy(&self, encrypted: Option<&str>) -> Result<Option<Proxy>, Unusable> {
         let Some(encrypted) = encrypted else { return Ok(None) };
-        let text = self.vault.decrypt(encrypted)?.expose_secret().to_owned();
-        let proxy = Arc::new(Proxy::parse(&text)?);
-        Ok(Some((text, proxy)))
+        let text = self.vault.decrypt(encrypted)?;
+        Ok(Some(Proxy::parse(text.expose_secret())?))
     }
 }
 

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
-use hyper::body::Incoming;
 use millpond_pool::index::Slot;
 
 pub(crate) use self::fallbacks::Fallbacks;
@@ -26,7 +25,7 @@ use crate::gateway::pool::health::Met;
 use crate::gateway::pool::lease::{Picked, Wanted};
 use crate::gateway::request::ModelRequest;
 use crate::gateway::settlement::Settlement;
-use crate::gateway::upstream::{Failure, Refused, Sending};
+use crate::gateway::upstream::{AnswerBody, Failure, Refused, Sending};
 use crate::store::usage::Outcome;
 
 /// The first account and two more; after the first byte none.
@@ -36,7 +35,7 @@ const USUAL_WAIT: Duration = Duration::from_secs(5);
 
 /// What a provider said that the client gets.
 pub(crate) enum Answer {
-    Success(Response<Incoming>),
+    Success(Response<AnswerBody>),
     /// The request itself is wrong.
     Refused(Box<Refused>),
 }
@@ -85,7 +84,7 @@ enum Next {
 }
 
 /// What a provider made of an attempt.
-type Sent = Result<Response<Incoming>, Failure>;
+type Sent = Result<Response<AnswerBody>, Failure>;
 
 /// The account and credential of one attempt.
 struct Trial {
@@ -122,8 +121,7 @@ impl Way<'_> {
         let url = account
             .url(self.asked.endpoint, upstream_model, self.asked.query)
             .map_err(|error| Failure::Broken(error.to_string()))?;
-        let headers = self.asked.headers.clone();
-        let sending = Sending { url, credential: *credential, headers, body };
+        let sending = Sending { url, credential: *credential, headers: &self.asked.headers, body };
         self.gateway.upstream.call(account, sending, self.deadline).await
     }
 }
