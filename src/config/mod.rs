@@ -77,6 +77,7 @@ pub struct HttpConfig {
 #[derive(Clone, Debug)]
 pub struct UpstreamConfig {
     pub connect_timeout: Duration,
+    /// Silence before an answer that counts as a failure of the account.
     pub first_byte_timeout: Duration,
     pub idle_timeout: Duration,
     pub deadline: Duration,

@@ -242,7 +242,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn upstream(&mut self) -> Option<UpstreamConfig> {
         let connect_timeout = self.seconds("UPSTREAM_CONNECT_TIMEOUT_SECONDS", 10);
-        let first_byte_timeout = self.seconds("UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS", 120);
+        let first_byte_timeout = self.seconds("UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS", 600);
         let idle_timeout = self.seconds("UPSTREAM_IDLE_TIMEOUT_SECONDS", 120);
         let deadline = self.seconds("REQUEST_DEADLINE_SECONDS", 1_200);
         let allow_private =

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
 use millpond_pool::index::Slot;
+use millpond_pool::rules::Trouble;
 
 pub(crate) use self::fallbacks::Fallbacks;
 use crate::auth::extract::Caller;
@@ -57,9 +58,13 @@ impl Refusal {
     fn after(failure: Failure, wait: Option<Duration>) -> Self {
         let bad_gateway = |code, message| ApiError::new(StatusCode::BAD_GATEWAY, code, message);
         let error = match &failure {
-            Failure::Timeout => {
+            Failure::Timeout | Failure::Deadline => {
                 let message = "The provider did not answer in time.";
                 ApiError::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message)
+            }
+            Failure::Exhausted(_) => {
+                let message = "No more connections can be opened at present; try again in a moment.";
+                ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "server_busy", message)
             }
             Failure::Refused(refused) if refused.status == StatusCode::TOO_MANY_REQUESTS => {
                 let message = "The provider's rate limit is reached; try again in a moment.";
@@ -122,7 +127,22 @@ impl Way<'_> {
             .url(self.asked.endpoint, upstream_model, self.asked.query)
             .map_err(|error| Failure::Broken(error.to_string()))?;
         let sending = Sending { url, credential: *credential, headers: &self.asked.headers, body };
-        self.gateway.upstream.call(account, sending, self.deadline).await
+        let silent = || self.note_silence(trial);
+        self.gateway.upstream.call(account, sending, self.deadline, silent).await
+    }
+
+    /// Counts against the account that nothing came for long. The call itself waits on: what is sent to a second account
+    /// is paid twice.
+    fn note_silence(self, trial: &Trial) {
+        let Trial { account, credential, upstream_model, .. } = trial;
+        self.gateway.pool.health.after_failure(&Met {
+            account,
+            credential: *credential,
+            upstream_model,
+            trouble: Trouble::Timeout,
+            headers: None,
+            body: &[],
+        });
     }
 }
 
@@ -202,7 +222,7 @@ impl Attempts<'_> {
         Err(match (self.failure.take(), refused) {
             (Some(failure), _) => failure,
             (None, Some(error)) => error.into(),
-            (None, None) => Refusal::after(Failure::Timeout, None),
+            (None, None) => Refusal::after(Failure::Deadline, None),
         })
     }
 
@@ -276,6 +296,11 @@ impl Attempts<'_> {
     fn after_failure(&mut self, trial: &Trial, failure: Failure) -> Result<Answer, Next> {
         let Trial { account, slot, credential, upstream_model } = trial;
         let pool = &self.way.gateway.pool;
+        let Some(trouble) = failure.trouble() else {
+            self.note(&format!("{}: {failure}", account.id));
+            self.failure = Some(Refusal::after(failure, None));
+            return Err(Next::Stop);
+        };
         let refused = match &failure {
             Failure::Refused(refused) => Some(refused),
             _ => None,
@@ -287,7 +312,7 @@ impl Attempts<'_> {
             account,
             credential: *credential,
             upstream_model,
-            trouble: failure.trouble(),
+            trouble,
             headers: refused.map(|refused| &refused.headers),
             body: refused.map_or(&[], |refused| &refused.body),
         });

@@ -134,11 +134,8 @@ impl Connector {
     }
 
     pub(super) async fn connect(&self, route: &Route) -> Result<Stream, BoxError> {
-        let dial = Dial {
-            guard: self.guard.clone(),
-            proxy: route.proxy.clone(),
-            resolve: self.resolve.clone(),
-        };
+        let dial =
+            Dial { guard: self.guard.clone(), proxy: route.proxy.clone(), resolve: self.resolve.clone() };
         let mut tls = HttpsConnector::from((dial, self.tls.clone()));
         let connecting = tokio::time::timeout(self.limit, tls.call(route.origin.clone()));
         connecting.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
@@ -227,5 +224,19 @@ mod tests {
         let next = TcpStream::connect(proxy.local_addr().unwrap()).await.unwrap();
         let (_, heard) = proxy.accept().await.unwrap();
         assert_eq!(heard, next.local_addr().unwrap(), "the proxy heard of nothing before");
+    }
+
+    #[tokio::test]
+    async fn the_kernel_watches_over_every_connection() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let stream = open(&[listener.local_addr().unwrap()]).await.unwrap();
+        let socket = SockRef::from(stream.inner());
+        assert!(socket.keepalive().unwrap());
+        assert!(socket.tcp_nodelay().unwrap());
+        #[cfg(target_os = "linux")]
+        {
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), QUIET);
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(SILENCE));
+        }
     }
 }

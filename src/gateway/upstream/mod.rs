@@ -10,6 +10,7 @@ pub(crate) mod proxy;
 mod tls;
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,9 +49,15 @@ pub(crate) enum Failure {
     /// No connection, or it broke before an answer came.
     #[error("{0}")]
     Broken(String),
-    /// Nothing came in time.
+    /// No connection in time, or silence within an answer.
     #[error("no answer in time")]
     Timeout,
+    /// The call's own time was over, which says nothing of the account.
+    #[error("the call's time was over")]
+    Deadline,
+    /// This machine can open no more connections, which says nothing of the account either.
+    #[error("no connection can be opened here: {0}")]
+    Exhausted(String),
     /// The provider refused. What that means is for `health` to say.
     #[error("status {}", .0.status)]
     Refused(Box<Refused>),
@@ -65,13 +72,14 @@ pub(crate) struct Refused {
 }
 
 impl Failure {
-    /// How the rules know it.
-    pub(crate) fn trouble(&self) -> Trouble {
+    /// How the rules know it; `None` where it lies with this side.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
         match self {
-            Self::Forbidden => Trouble::Forbidden,
-            Self::Broken(_) => Trouble::Broken,
-            Self::Timeout => Trouble::Timeout,
-            Self::Refused(refused) => Trouble::Status(refused.status.as_u16()),
+            Self::Forbidden => Some(Trouble::Forbidden),
+            Self::Broken(_) => Some(Trouble::Broken),
+            Self::Timeout => Some(Trouble::Timeout),
+            Self::Refused(refused) => Some(Trouble::Status(refused.status.as_u16())),
+            Self::Deadline | Self::Exhausted(_) => None,
         }
     }
 }
@@ -107,16 +115,23 @@ impl Upstream {
         &self.limits
     }
 
-    /// Sends a call. An answer that is no success is a failure.
+    /// Sends a call and waits for its answer until the deadline: the provider works on it, and bills it, however long
+    /// that takes. `silent` is told when nothing came for long. An answer that is no success is a failure.
     pub(crate) async fn call(
         &self,
         account: &Serving,
         sending: Sending<'_>,
         deadline: Instant,
+        silent: impl FnOnce(),
     ) -> Result<Response<AnswerBody>, Failure> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let limit = left.min(self.limits.first_byte_timeout);
-        let response = self.send(account, Method::POST, &sending, limit).await?;
+        let mut answering = pin!(self.send(account, Method::POST, &sending));
+        let silence = Instant::now() + self.limits.first_byte_timeout;
+        let mut answer = tokio::time::timeout_at(silence.min(deadline).into(), &mut answering).await;
+        if answer.is_err() && silence < deadline {
+            silent();
+            answer = tokio::time::timeout_at(deadline.into(), answering).await;
+        }
+        let response = answer.unwrap_or(Err(Failure::Deadline))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -151,7 +166,8 @@ impl Upstream {
             headers.insert(VERSION, HeaderValue::from_static(USUAL_VERSION));
         }
         let sending = Sending { url, credential, headers: &headers, body: Bytes::new() };
-        let response = self.send(account, Method::GET, &sending, limit).await?;
+        let answer = tokio::time::timeout(limit, self.send(account, Method::GET, &sending)).await;
+        let response = answer.unwrap_or(Err(Failure::Timeout))?;
         if !response.status().is_success() {
             return Err(Failure::Refused(Box::new(refused(response, deadline).await)));
         }
@@ -163,14 +179,10 @@ impl Upstream {
         account: &Serving,
         method: Method,
         sending: &Sending<'_>,
-        limit: Duration,
     ) -> Result<Response<AnswerBody>, Failure> {
-        let request = || {
-            let Sending { url, credential, headers, body } = sending;
-            account.prepared.request(method.clone(), url, *credential, headers, body.clone())
-        };
-        let exchange = self.exchange(&account.prepared.route, request);
-        tokio::time::timeout(limit, exchange).await.unwrap_or(Err(Failure::Timeout))
+        let Sending { url, credential, headers, body } = sending;
+        let request = || account.prepared.request(method.clone(), url, *credential, headers, body.clone());
+        self.exchange(&account.prepared.route, request).await
     }
 
     async fn exchange(
@@ -229,6 +241,13 @@ async fn refused(response: Response<AnswerBody>, deadline: Instant) -> Refused {
     Refused { status: parts.status, headers: parts.headers, body }
 }
 
+/// Whether the machine has no file, port or memory left for another connection.
+fn is_exhaustion(error: &io::Error) -> bool {
+    const TOO_MANY_FILES: [i32; 2] = [23, 24];
+    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::OutOfMemory)
+        || error.raw_os_error().is_some_and(|code| TOO_MANY_FILES.contains(&code))
+}
+
 fn failure(error: &(dyn std::error::Error + 'static)) -> Failure {
     let mut text = String::new();
     let mut next = Some(error);
@@ -236,8 +255,10 @@ fn failure(error: &(dyn std::error::Error + 'static)) -> Failure {
         if cause.is::<NoAllowedAddress>() {
             return Failure::Forbidden;
         }
-        if cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut) {
-            return Failure::Timeout;
+        match cause.downcast_ref::<io::Error>() {
+            Some(cause) if cause.kind() == io::ErrorKind::TimedOut => return Failure::Timeout,
+            Some(cause) if is_exhaustion(cause) => return Failure::Exhausted(cause.to_string()),
+            _ => {}
         }
         let separator = if text.is_empty() { "" } else { ": " };
         text = format!("{text}{separator}{cause}");
