@@ -77,8 +77,8 @@ impl Gateway {
         let (endpoint, body) = (account.profile.one_token)(model);
         let url = account.url(endpoint, model, None).map_err(|error| Failure::Broken(error.to_string()))?;
         let (headers, body) = (HeaderMap::new(), body.to_string().into());
-        let sending = Sending { url, credential, headers, body };
-        let answer = self.upstream.call(account, sending, deadline).await?;
+        let sending = Sending { url, credential, headers: &headers, body };
+        let answer = self.upstream.call(account, sending, deadline, || ()).await?;
         read_body(answer.into_body(), WITHIN, deadline).await.map(drop)
     }
 }
@@ -100,9 +100,9 @@ fn told(id: &AccountId, answer: Result<(), Failure>, words: impl Fn(&Refusal) ->
             let words = words(&refusal);
             Checked { provider_status: Some(refused.status.as_u16()), ..Checked::failed("refused", words) }
         }
-        Err(Failure::Timeout) => Checked::failed("timeout", String::new()),
+        Err(Failure::Timeout | Failure::Deadline) => Checked::failed("timeout", String::new()),
         Err(Failure::Forbidden) => Checked::failed("forbidden_address", String::new()),
-        Err(Failure::Broken(reason)) => {
+        Err(Failure::Broken(reason) | Failure::Exhausted(reason)) => {
             // The reason names addresses of this side's network, which its owner has no need to know.
             tracing::debug!(account = %id, reason, "a checked account could not be reached");
             Checked::failed("unreachable", String::new())

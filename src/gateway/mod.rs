@@ -53,6 +53,7 @@ pub use pool::allowances::AllowanceView;
 pub use pool::health::PauseView;
 pub use pool::quotas::{GroupQuota, QuotaError};
 pub use routes::{Described, complete_chat_by_plugin, generate_by_plugin, routes};
+pub use upstream::TlsError;
 use upstream::Upstream;
 pub use upstream::proxy::{NoProxy, Proxy};
 pub use view::{ModelQuota, PersonQuota, PoolModel};
@@ -70,8 +71,8 @@ pub enum GatewayError {
     #[error("PRICES_FILE: {0}")]
     PricesFile(#[from] std::io::Error),
     /// The encryption of connections to providers can't be set up.
-    #[error("TLS: {0}")]
-    Tls(#[from] rustls::Error),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// What the model endpoints share: the accounts, the quotas, the way to providers and the usage record.
@@ -101,7 +102,7 @@ impl Gateway {
         let collector =
             Collector::new(core.state.clone(), core.clock.clone(), config.policy.reference.window);
         let ledger = Ledger::start(core.store.clone(), collector, &config.data_dir, &core.tasks);
-        let upstream = Upstream::new(&config.upstream)?;
+        let upstream = Upstream::start(&config.upstream, &core.tasks)?;
         let mut prices = Prices::built_in()?;
         if let Some(file) = &config.calls.prices_file {
             prices.add(&tokio::fs::read_to_string(file).await?)?;

@@ -41,6 +41,8 @@ mod signin;
 mod signin_identities;
 mod signin_provider;
 mod store;
+mod upstream;
+mod upstream_provider;
 mod vectors;
 mod weaknesses;
 mod weaknesses_errors;

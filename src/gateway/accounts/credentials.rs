@@ -64,6 +64,10 @@ impl Credentials {
         (0..self.all.len()).any(|place| self.is_awake(place, now))
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
     pub(crate) fn is_single(&self) -> bool {
         self.all.len() == 1
     }

@@ -6,7 +6,6 @@
 pub(crate) mod credentials;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::http::uri::InvalidUri;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
@@ -22,6 +21,7 @@ use serde::Deserialize;
 use crate::clock::Timestamp;
 use crate::config::{Policy, UpstreamConfig};
 use crate::gateway::accounts::credentials::Credentials;
+use crate::gateway::upstream::prepared::Prepared;
 use crate::gateway::upstream::proxy::{NoProxy, Proxy};
 use crate::ids::{AccountId, UserId};
 use crate::providers::{self, BaseUrlError, Profile};
@@ -89,8 +89,8 @@ pub(crate) struct Serving {
     /// What tells whether a credential is good.
     pub(crate) check_url: Uri,
     pub(crate) credentials: Credentials,
-    /// Where to go through, by the text that it was read from.
-    pub(crate) proxy: Option<(String, Arc<Proxy>)>,
+    /// What its requests have in common.
+    pub(crate) prepared: Prepared,
     /// Public names that it serves; `None` is whatever the provider has.
     pub(crate) models: Option<Vec<String>>,
     pub(crate) aliases: BTreeMap<String, String>,
@@ -130,17 +130,21 @@ impl Loader {
         let check_path = profile.check_path(&base, row.oauth_source.as_deref());
         let fixed = profile.paths.iter().filter(|(_, path)| !path.contains(MODEL));
         let urls = fixed.map(|(endpoint, path)| Ok((*endpoint, format!("{prefix}{path}").parse()?)));
+        let models_url: Uri = format!("{prefix}{}", profile.models_path).parse()?;
+        let (proxy, headers) = (self.proxy(row.proxy.as_deref())?, self.headers(row.headers.as_deref())?);
+        let prepared = Prepared::new(&models_url, proxy, profile, &headers, &credentials)
+            .ok_or(BaseUrlError::NotAbsolute)?;
         Ok(Serving {
             shared: row.is_shared && providers::may_be_shared(&base, &self.config),
             profile,
             provider: profile.provider,
             urls: urls.collect::<Result<_, InvalidUri>>()?,
-            models_url: format!("{prefix}{}", profile.models_path).parse()?,
+            models_url,
             check_url: format!("{prefix}{check_path}").parse()?,
             prefix: prefix.to_owned(),
             credentials,
-            proxy: self.proxy(row.proxy.as_deref())?,
-            headers: self.headers(row.headers.as_deref())?,
+            prepared,
+            headers,
             drain_bytes: row.drain_bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
             disabled: read(row.disabled_models.as_deref())?,
             enabled: row.is_enabled,
@@ -159,11 +163,10 @@ impl Loader {
 }
 
 impl Loader {
-    fn proxy(&self, encrypted: Option<&str>) -> Result<Option<(String, Arc<Proxy>)>, Unusable> {
+    fn proxy(&self, encrypted: Option<&str>) -> Result<Option<Proxy>, Unusable> {
         let Some(encrypted) = encrypted else { return Ok(None) };
-        let text = self.vault.decrypt(encrypted)?.expose_secret().to_owned();
-        let proxy = Arc::new(Proxy::parse(&text)?);
-        Ok(Some((text, proxy)))
+        let text = self.vault.decrypt(encrypted)?;
+        Ok(Some(Proxy::parse(text.expose_secret())?))
     }
 }
 

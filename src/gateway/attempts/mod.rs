@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
-use hyper::body::Incoming;
 use millpond_pool::index::Slot;
+use millpond_pool::rules::Trouble;
 use millpond_wire::Endpoint;
 
 pub(crate) use self::fallbacks::Fallbacks;
@@ -27,7 +27,7 @@ use crate::gateway::pool::health::Met;
 use crate::gateway::pool::lease::{Picked, Wanted};
 use crate::gateway::request::ModelRequest;
 use crate::gateway::settlement::Settlement;
-use crate::gateway::upstream::{Failure, Refused, Sending};
+use crate::gateway::upstream::{AnswerBody, Failure, Refused, Sending};
 use crate::providers::Profile;
 use crate::store::usage::Outcome;
 
@@ -38,7 +38,7 @@ const USUAL_WAIT: Duration = Duration::from_secs(5);
 
 /// What a provider said that the client gets.
 pub(crate) enum Answer {
-    Success(Response<Incoming>),
+    Success(Response<AnswerBody>),
     /// The request itself is wrong.
     Refused(Box<Refused>),
 }
@@ -60,9 +60,13 @@ impl Refusal {
     fn after(failure: Failure, wait: Option<Duration>) -> Self {
         let bad_gateway = |code, message| ApiError::new(StatusCode::BAD_GATEWAY, code, message);
         let error = match &failure {
-            Failure::Timeout => {
+            Failure::Timeout | Failure::Deadline => {
                 let message = "The provider did not answer in time.";
                 ApiError::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message)
+            }
+            Failure::Exhausted(_) => {
+                let message = "No more connections can be opened at present; try again in a moment.";
+                ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "server_busy", message)
             }
             Failure::Refused(refused) if refused.status == StatusCode::TOO_MANY_REQUESTS => {
                 let message = "The provider's rate limit is reached; try again in a moment.";
@@ -87,7 +91,7 @@ enum Next {
 }
 
 /// What a provider made of an attempt.
-type Sent = Result<Response<Incoming>, Failure>;
+type Sent = Result<Response<AnswerBody>, Failure>;
 
 /// The account, endpoint and credential of one attempt.
 struct Trial {
@@ -125,9 +129,23 @@ impl Way<'_> {
         let url = account
             .url(*endpoint, upstream_model, self.asked.query)
             .map_err(|error| Failure::Broken(error.to_string()))?;
-        let headers = self.asked.headers.clone();
-        let sending = Sending { url, credential: *credential, headers, body };
-        self.gateway.upstream.call(account, sending, self.deadline).await
+        let sending = Sending { url, credential: *credential, headers: &self.asked.headers, body };
+        let silent = || self.note_silence(trial);
+        self.gateway.upstream.call(account, sending, self.deadline, silent).await
+    }
+
+    /// Counts against the account that nothing came for long. The call itself waits on: what is sent to a second account
+    /// is paid twice.
+    fn note_silence(self, trial: &Trial) {
+        let Trial { account, credential, upstream_model, .. } = trial;
+        self.gateway.pool.health.after_failure(&Met {
+            account,
+            credential: *credential,
+            upstream_model,
+            trouble: Trouble::Timeout,
+            headers: None,
+            body: &[],
+        });
     }
 }
 
@@ -207,7 +225,7 @@ impl Attempts<'_> {
         Err(match (self.failure.take(), refused) {
             (Some(failure), _) => failure,
             (None, Some(error)) => error.into(),
-            (None, None) => Refusal::after(Failure::Timeout, None),
+            (None, None) => Refusal::after(Failure::Deadline, None),
         })
     }
 
@@ -281,6 +299,11 @@ impl Attempts<'_> {
     fn after_failure(&mut self, trial: &Trial, failure: Failure) -> Result<Answer, Next> {
         let Trial { account, slot, credential, upstream_model, .. } = trial;
         let pool = &self.way.gateway.pool;
+        let Some(trouble) = failure.trouble() else {
+            self.note(&format!("{}: {failure}", account.id));
+            self.failure = Some(Refusal::after(failure, None));
+            return Err(Next::Stop);
+        };
         let refused = match &failure {
             Failure::Refused(refused) => Some(refused),
             _ => None,
@@ -292,7 +315,7 @@ impl Attempts<'_> {
             account,
             credential: *credential,
             upstream_model,
-            trouble: failure.trouble(),
+            trouble,
             headers: refused.map(|refused| &refused.headers),
             body: refused.map_or(&[], |refused| &refused.body),
         });

@@ -4,18 +4,18 @@
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use millpond_wire::StreamObserver;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::gateway::relay::Patience;
 use crate::gateway::settlement::{Settlement, client_closed};
+use crate::gateway::upstream::AnswerBody;
 use crate::tasks::Tasks;
 
 /// What is left of an answer whose client has gone.
 pub(crate) struct Rest {
-    pub(crate) upstream: Incoming,
+    pub(crate) upstream: AnswerBody,
     pub(crate) observer: StreamObserver,
     pub(crate) settlement: Settlement,
     pub(crate) patience: Patience,

@@ -14,7 +14,6 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
-use hyper::body::Incoming;
 use millpond_wire::error::{ErrorKind, WireError, body as error_body};
 use millpond_wire::observe::observe_body;
 use millpond_wire::{Dialect, Observed, StreamObserver};
@@ -25,7 +24,7 @@ use tokio::time::{Instant, Sleep};
 use crate::edge::error::{ApiError, Result};
 use crate::gateway::relay::drain::Rest;
 use crate::gateway::settlement::{End, Settlement, client_closed};
-use crate::gateway::upstream::{Failure, Refused, read_body};
+use crate::gateway::upstream::{AnswerBody, Failure, Refused, read_body};
 use crate::store::usage::Outcome;
 use crate::tasks::Tasks;
 
@@ -48,7 +47,7 @@ pub(crate) struct Shape {
 
 /// Hands an answer to the client.
 pub(crate) async fn deliver(
-    answer: Response<Incoming>,
+    answer: Response<AnswerBody>,
     settlement: Settlement,
     shape: Shape,
     patience: Patience,
@@ -63,7 +62,7 @@ pub(crate) async fn deliver(
     whole(answer, settlement, shape.dialect, patience).await
 }
 
-fn is_event_stream(answer: &Response<Incoming>) -> bool {
+fn is_event_stream(answer: &Response<AnswerBody>) -> bool {
     let content_type = answer.headers().get(CONTENT_TYPE);
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
 }
@@ -113,7 +112,7 @@ fn in_shape(dialect: Dialect, status: StatusCode, body: Bytes) -> Bytes {
 }
 
 async fn whole(
-    answer: Response<Incoming>,
+    answer: Response<AnswerBody>,
     mut settlement: Settlement,
     dialect: Dialect,
     patience: Patience,
@@ -162,7 +161,7 @@ pub(crate) async fn recorded(hears: oneshot::Receiver<()>) -> Result<()> {
 }
 
 fn stream(
-    answer: Response<Incoming>,
+    answer: Response<AnswerBody>,
     settlement: Settlement,
     shape: Shape,
     patience: Patience,
@@ -240,7 +239,7 @@ enum Event {
 
 /// The body of a streamed answer.
 struct Relay {
-    upstream: Option<Incoming>,
+    upstream: Option<AnswerBody>,
     observer: StreamObserver,
     shape: Shape,
     tasks: Tasks,
