@@ -130,6 +130,7 @@ async fn admit(app: &App, subject: Subject, limits: &Limits, id: LeaseId, estima
     let (month, begun) = at.month();
     let mut answer = app.state.admit(subject, limits, &ask, month, now).await?;
     if answer == Err(Refusal::UnknownMonth) {
+        app.gateway.settled().await;
         let spent = match subject {
             Subject::User(user) => app.store.spent_by_user(user.0, begun).await?,
             Subject::Key(key) => app.store.spent_by_key(key.0, begun).await?,

@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use millpond_wire::{Dialect, Endpoint, Head, Observed, RequestError};
 
 use super::attempts::{self, Answer, Refusal};
+use super::journal::Closed;
 use super::relay::{self, Patience, Shape};
 use super::settlement::{Call, End, Settlement};
 use super::upstream::{USUAL_VERSION, VERSION};
@@ -189,11 +190,7 @@ async fn serve(
     let outside = outside(&parts.headers);
     let head = Head::parse(outside.endpoint, &body).map_err(unreadable)?;
     let asked = asked(&caller, &parts.headers, outside, head);
-    let place = app.gateway.ledger.place().ok_or_else(|| {
-        let message = "Too many calls are running at present.";
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message)
-            .retry_after(Duration::from_secs(1))
-    })?;
+    let place = app.gateway.journal.place().await.map_err(closed)?;
     let call = Call {
         user: caller.user.id,
         key: caller.key.as_ref().map(|key| key.id),
@@ -205,8 +202,7 @@ async fn serve(
         started,
         created_at,
     };
-    let (reference, prices) = (*app.gateway.quotas.reference(), app.gateway.prices.clone());
-    let mut settlement = Settlement::new(place, call, reference, prices);
+    let mut settlement = Settlement::new(&app.gateway, place, call);
     let deadline = started + app.config.upstream.deadline;
     match attempts::answer(app, &caller, &asked, &body, &mut settlement, deadline).await {
         Ok(Answer::Refused(refused)) => relay::refusal(*refused, settlement, asked.endpoint.dialect()).await,
@@ -226,6 +222,18 @@ async fn serve(
             Err(error)
         }
     }
+}
+
+fn closed(why: Closed) -> ApiError {
+    let (code, message) = match why {
+        Closed::Full => ("overloaded", "Too many calls are running at present."),
+        Closed::Ending => ("overloaded", "The server is ending."),
+        Closed::Recovering => ("starting", "What was recorded before the server's start is still being read."),
+        Closed::Stuck => ("not_recordable", "Calls can't be recorded at present, so none is made."),
+    };
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
+        .retry_after(Duration::from_secs(1))
+        .because(why)
 }
 
 fn asked<'a>(caller: &Caller, headers: &HeaderMap, outside: Outside, head: Head<'a>) -> Asked<'a> {

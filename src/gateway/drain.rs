@@ -43,7 +43,7 @@ impl Rest {
             self.feed(data);
         }
         drop(self.upstream);
-        // Nobody waits for it; the ledger keeps its place until it is recorded.
+        // Nobody waits for it.
         drop(self.settlement.finish(client_closed(), self.observer.take()));
     }
 

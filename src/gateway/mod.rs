@@ -7,7 +7,7 @@
 //! | which account? | `pool`, `queue`, `accounts`, `credentials`, `allowances`, `health` | a lease, which ends itself when dropped |
 //! | send | `attempts`, `upstream`, `dial`, `proxy`, `guard` | the provider's answer, or a failure that is tried once more elsewhere |
 //! | stream back | `relay` | bytes as they came, the last of them after the row is on record |
-//! | settle | `settlement`, `drain`, `ledger`, `spool` | the usage row |
+//! | settle | `settlement`, `estimator`, `drain`, `journal` | the usage row, and what the call owes |
 //!
 //! `view` and `check` are what people see of accounts and how they try one out.
 //!
@@ -20,14 +20,14 @@ pub mod allowances;
 mod attempts;
 mod call;
 mod check;
-mod collector;
 mod credentials;
 mod dial;
 mod drain;
+mod estimator;
 mod guard;
 pub mod health;
+mod journal;
 mod lease;
-mod ledger;
 mod limits;
 mod models;
 mod pool;
@@ -36,7 +36,6 @@ mod queue;
 mod quotas;
 mod relay;
 mod settlement;
-mod spool;
 mod standing;
 mod upstream;
 mod view;
@@ -61,9 +60,10 @@ use allowances::{AllowanceView, Allowances};
 use attempts::Fallbacks;
 pub use call::{complete_chat_by_plugin, generate_by_plugin};
 pub use check::{Checked, Trial};
-use collector::Collector;
 use health::{Health, PauseView};
-use ledger::Ledger;
+pub use journal::Closed;
+use estimator::Estimator;
+use journal::Journal;
 use millpond_pool::units::Units;
 use models::Catalog;
 pub use models::models_of_caller;
@@ -98,7 +98,8 @@ pub struct Gateway {
     pool: Arc<Pool>,
     quotas: Arc<Quotas>,
     upstream: Upstream,
-    ledger: Ledger,
+    journal: Arc<Journal>,
+    estimator: Estimator,
     catalog: Catalog,
     prices: Arc<Prices>,
     fallbacks: Fallbacks,
@@ -112,7 +113,7 @@ impl std::fmt::Debug for Gateway {
 }
 
 impl Gateway {
-    /// Loads the accounts and starts the tasks that keep them fresh and record usage. Both end with `tasks`; the ledger
+    /// Loads the accounts and starts the tasks that keep them fresh and record usage. Both end with `tasks`; the journal
     /// only after every call that began has been recorded.
     pub async fn start(
         config: &Config,
@@ -126,18 +127,25 @@ impl Gateway {
         let queue = Queue::new(&config.calls);
         let allowances = Allowances::start(config.policy.reference, clock.clone(), state, tasks);
         let health = Health::start(config.error_rules.clone(), clock.clone(), state, tasks).await;
+        let parts = journal::Parts {
+            clock: clock.clone(),
+            store: store.clone(),
+            state: state.clone(),
+            window: config.policy.reference.window,
+            durability: config.calls.durability,
+        };
+        let journal = Arc::new(Journal::start(parts, &config.data_dir, tasks).await);
         let parts = quotas::Parts {
             clock: clock.clone(),
             store: store.clone(),
             state: state.clone(),
+            journal: journal.clone(),
             loader: loader.clone(),
             health: health.clone(),
         };
         let quotas = Arc::new(Quotas::new(parts, config.policy.clone()));
         let parts = Parts { quotas: quotas.clone(), queue, health, allowances };
         let pool = Pool::start(store.clone(), state, clock.clone(), loader.clone(), parts, tasks).await?;
-        let collector = Collector::new(state.clone(), clock.clone(), config.policy.reference.window);
-        let ledger = Ledger::start(store.clone(), collector, &config.data_dir, tasks);
         let upstream = Upstream::new(&config.upstream)?;
         let mut prices = Prices::built_in()?;
         if let Some(file) = &config.calls.prices_file {
@@ -145,8 +153,8 @@ impl Gateway {
         }
         let retries = RetryBudget::new(pool.now());
         let fallbacks = Fallbacks::new(config.calls.fallbacks.clone());
-        let (prices, catalog) = (Arc::new(prices), Catalog::default());
-        Ok(Self { loader, pool, quotas, upstream, ledger, catalog, prices, fallbacks, retries })
+        let (prices, catalog, estimator) = (Arc::new(prices), Catalog::default(), Estimator::default());
+        Ok(Self { loader, pool, quotas, upstream, journal, estimator, catalog, prices, fallbacks, retries })
     }
 
     /// Why and until when an account, or a part of it, rests.
@@ -173,6 +181,21 @@ impl Gateway {
     /// How many calls wait for a place on this instance.
     pub fn waiting(&self) -> usize {
         self.pool.queue.len()
+    }
+
+    /// Waits until every call that has ended can be read from the database; not for long, and not while it is away.
+    pub async fn settled(&self) {
+        self.journal.settled().await;
+    }
+
+    /// Why calls can't be recorded at present, if so.
+    pub fn trouble(&self) -> Option<Closed> {
+        self.journal.trouble()
+    }
+
+    /// Records of the journal that were found damaged since the start.
+    pub fn damaged_records(&self) -> u64 {
+        self.journal.damaged()
     }
 
     /// A person's quotas for others' accounts, as they are now.

@@ -16,10 +16,10 @@ use millpond_wire::error::{ErrorKind, WireError, body as error_body, stream_fram
 use millpond_wire::observe::observe_body;
 use millpond_wire::{Dialect, Observed, StreamObserver};
 use serde_json::Value;
-use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
 use super::drain::Rest;
+use super::journal::{NotRecorded, Recorded};
 use super::settlement::{End, Settlement, client_closed};
 use super::upstream::{Failure, Refused, read_body};
 use crate::error::{ApiError, Result};
@@ -154,8 +154,8 @@ async fn cut_short(settlement: Settlement, failure: Failure) -> Result<ApiError>
 }
 
 /// Waits until a call is on record; an answer that could not be recorded is not given.
-pub(super) async fn recorded(hears: oneshot::Receiver<()>) -> Result<()> {
-    hears.await.map_err(|_| ApiError::unavailable("the call could not be recorded"))
+pub(super) async fn recorded(recorded: Recorded) -> Result<()> {
+    recorded.await.map_err(ApiError::unavailable)
 }
 
 fn stream(
@@ -196,17 +196,12 @@ fn stream(
     response
 }
 
-/// The call could not be recorded, so its end must not look like one.
-#[derive(Debug, thiserror::Error)]
-#[error("the call could not be recorded")]
-struct NotRecorded;
-
 enum Phase {
     /// Bytes come and go.
     Streaming,
-    /// The end is known and kept back until the ledger answers; then `last` follows what was kept.
+    /// The end is known and kept back until the call is on record; then `last` follows what was kept.
     Recording {
-        hears: oneshot::Receiver<()>,
+        recorded: Recorded,
         last: Option<Bytes>,
     },
     /// What is left goes out.
@@ -261,13 +256,13 @@ impl http_body::Body for Relay {
                     Event::Cut => relay.fail("upstream_error", "The provider broke off its answer."),
                     Event::Silence => relay.fail("upstream_timeout", "The provider did not go on in time."),
                 },
-                Phase::Recording { hears, last } => {
-                    let answer = ready!(Pin::new(hears).poll(context));
+                Phase::Recording { recorded, last } => {
+                    let is_recorded = ready!(Pin::new(recorded).poll(context));
                     let last = last.take();
                     relay.drain(context);
-                    if answer.is_err() {
+                    if let Err(error) = is_recorded {
                         relay.phase = Phase::Over;
-                        return Poll::Ready(Some(Err(NotRecorded)));
+                        return Poll::Ready(Some(Err(error)));
                     }
                     relay.observer.release();
                     relay.phase = Phase::Ending(last);
@@ -340,8 +335,8 @@ impl Relay {
         last: Option<Bytes>,
     ) {
         let Some(settlement) = self.settlement.take() else { return };
-        let hears = settlement.finish(End { outcome, status: self.status, error_code }, observed);
-        self.phase = Phase::Recording { hears, last };
+        let recorded = settlement.finish(End { outcome, status: self.status, error_code }, observed);
+        self.phase = Phase::Recording { recorded, last };
     }
 
     /// Reads the upstream's end, which has mostly come meanwhile, so that its connection can serve the next call.
@@ -385,7 +380,7 @@ impl Drop for Relay {
         // The upstream first: whoever waits for the lease must not find the call still running.
         self.upstream = None;
         if let Some(settlement) = self.settlement.take() {
-            // Nobody waits for it; the ledger keeps its place until it is recorded.
+            // Nobody waits for it.
             drop(settlement.finish(client_closed(), self.observer.take()));
         }
     }

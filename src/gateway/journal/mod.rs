@@ -1,0 +1,233 @@
+//! The journal: how a finished call comes on record without waiting for a database.
+//!
+//! The call's own task writes one record, with its usage row and what it owes, in one `write` to a file of this process.
+//! From then on the call is on record, whatever becomes of the process. Everything else happens beside it:
+//!
+//! | step | file |
+//! | --- | --- |
+//! | a record and its form on disk | `record`, `frame` |
+//! | files, who owns them, how far they are carried | `segment`, `progress` |
+//! | writing, and what waits to be carried | `writer`, `queue` |
+//! | rows into the database | `carrier`, `insert`, `touches` |
+//! | what calls owe to the shared state | `charges`, and `debts` where that is Redis |
+//! | what earlier processes left | `reader`, `left`, `gate`, `old_spool` |
+//!
+//! While the disk takes nothing rows go to the database directly and calls wait for it; while neither takes anything no
+//! call is begun. What is in the journal outlives the process, and what the system has not written to the disk yet does not
+//! outlive the machine.
+
+mod carrier;
+mod charges;
+mod debts;
+mod frame;
+mod gate;
+mod insert;
+mod left;
+mod old_spool;
+mod progress;
+mod queue;
+mod reader;
+mod record;
+mod segment;
+#[cfg(test)]
+mod tests;
+mod touches;
+mod writer;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use millpond_pool::units::Window;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use self::carrier::Carrier;
+pub(super) use self::charges::{Charges, LimitsUsed};
+use self::charges::Settler;
+use self::debts::Debts;
+use self::gate::Gate;
+use self::left::Leftovers;
+use self::progress::Note;
+use self::segment::{JournalId, Position};
+pub(super) use self::writer::{NotRecorded, Recorded};
+use self::writer::Writer;
+use crate::clock::Clock;
+use crate::config::Durability;
+use crate::state::State;
+use crate::state::quotas::Mark;
+use crate::store::Store;
+use crate::store::usage::UsageRow;
+use crate::tasks::Tasks;
+
+/// Calls that may run at once; more are refused at the door.
+const PLACES: usize = 65_536;
+/// How long a call waits at the door while what an earlier process left is carried.
+const OPENS_WITHIN: Duration = Duration::from_secs(10);
+/// How long whoever reads usage waits for what was just recorded.
+const SETTLED_WITHIN: Duration = Duration::from_secs(2);
+
+/// Why no call may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Closed {
+    /// As many run as may.
+    #[error("too many calls are running")]
+    Full,
+    /// The process ends.
+    #[error("the server is ending")]
+    Ending,
+    /// What an earlier process left comes first.
+    #[error("what an earlier run recorded is still being carried")]
+    Recovering,
+    /// A call could not be recorded.
+    #[error("neither the disk nor the database takes records")]
+    Stuck,
+}
+
+/// A place for one call that will be recorded.
+pub(super) struct Place {
+    _running: TaskTrackerToken,
+}
+
+/// What the journal is made of.
+pub(super) struct Parts {
+    pub(super) clock: Clock,
+    pub(super) store: Store,
+    pub(super) state: State,
+    pub(super) window: Window,
+    pub(super) durability: Durability,
+}
+
+/// The journal of this process.
+pub(super) struct Journal {
+    writer: Arc<Writer>,
+    places: TaskTracker,
+    gate: Arc<Gate>,
+    carried: watch::Receiver<Position>,
+    left: Arc<Leftovers>,
+    records: AtomicU64,
+    durability: Durability,
+}
+
+/// Runs what may block where it may.
+async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+impl Journal {
+    /// Opens the journal in the data directory and begins to carry what lies there.
+    pub(super) async fn start(parts: Parts, data_dir: &Path, tasks: &Tasks) -> Self {
+        let Parts { clock, store, state, window, durability } = parts;
+        let directory = data_dir.join("journal");
+        let second = u64::try_from(clock.now().seconds()).unwrap_or(0);
+        let id = JournalId(second << 32 | u64::from(rand::random::<u32>()));
+        let settler = Settler { state, clock, window };
+        let is_here = settler.is_here();
+        let writer = Arc::new(Writer::new(&directory, id, settler));
+        let left = Arc::new(Leftovers::new(&directory, is_here));
+        let note = open(&writer, &left).await;
+        let gate = Arc::new(Gate::new(if is_here { 1 } else { 2 }));
+        let places = TaskTracker::new();
+        let (sender, carried) = watch::channel(writer.end());
+        let carrier = Carrier {
+            store,
+            writer: writer.clone(),
+            left: left.clone(),
+            gate: gate.clone(),
+            places: places.clone(),
+            carried: sender,
+            note,
+            pending: Default::default(),
+            stored: writer.end(),
+            accounts: Default::default(),
+            keys: Default::default(),
+            failed: None,
+        };
+        tasks.spawn("journal", |stop| carrier.run(stop));
+        if !is_here {
+            let debts = Debts::new(writer.clone(), left.clone(), gate.clone(), places.clone());
+            tasks.spawn("debts", |stop| debts.run(stop));
+        }
+        Self { writer, places, gate, carried, left, records: AtomicU64::new(0), durability }
+    }
+
+    /// A place for a call that begins, if it will be recorded.
+    pub(super) async fn place(&self) -> Result<Place, Closed> {
+        if !self.gate.is_open() {
+            let opened = tokio::time::timeout(OPENS_WITHIN, self.gate.opened()).await;
+            opened.map_err(|_| Closed::Recovering)?;
+        }
+        if self.places.is_closed() {
+            return Err(Closed::Ending);
+        }
+        if self.writer.is_stuck() {
+            return Err(Closed::Stuck);
+        }
+        if self.places.len() >= PLACES {
+            return Err(Closed::Full);
+        }
+        Ok(Place { _running: self.places.token() })
+    }
+
+    /// A name for a record that no other has.
+    pub(super) fn record_id(&self) -> String {
+        format!("{}{:016x}", self.writer.id, self.records.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Records a finished call and settles what it owes.
+    pub(super) fn record(&self, place: Place, row: UsageRow, charges: Charges) -> Recorded {
+        let recorded = self.writer.record(row, charges, self.durability == Durability::Database);
+        drop(place);
+        recorded
+    }
+
+    /// Waits until what is recorded now can be read from the database; not for long, and not while it is away.
+    pub(super) async fn settled(&self) {
+        let end = self.writer.end();
+        if *self.carried.borrow() >= end || self.writer.database_fails() {
+            return;
+        }
+        self.writer.hurry.notify_one();
+        let mut carried = self.carried.clone();
+        drop(tokio::time::timeout(SETTLED_WITHIN, carried.wait_for(|carried| *carried >= end)).await);
+    }
+
+    /// Up to where rows can be read from the database, as a quota notes it.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { journal: self.writer.id.0, position: self.carried.borrow().0 }
+    }
+
+    /// What keeps calls from being recorded.
+    pub(super) fn trouble(&self) -> Option<Closed> {
+        if self.writer.is_stuck() {
+            return Some(Closed::Stuck);
+        }
+        (!self.gate.is_open()).then_some(Closed::Recovering)
+    }
+
+    /// Records that were found damaged since the start.
+    pub(super) fn damaged(&self) -> u64 {
+        self.left.damaged()
+    }
+}
+
+/// Makes the directory and the first segment. Without them calls go to the database directly.
+async fn open(writer: &Arc<Writer>, left: &Arc<Leftovers>) -> Option<Note> {
+    let (writer, left) = (writer.clone(), left.clone());
+    let opened = on_disk(move || {
+        segment::make_directory(&writer.directory)?;
+        left.look()?;
+        writer.prepare()?;
+        Note::create(&writer.directory, writer.id)
+    });
+    match opened.await {
+        Ok(note) => Some(note),
+        Err(error) => {
+            tracing::error!(%error, "the journal can't be opened; calls wait for the database");
+            None
+        }
+    }
+}
