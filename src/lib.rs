@@ -3,7 +3,8 @@
 //! | room | what happens there |
 //! | --- | --- |
 //! | [`config`], [`cli`] | what the operator says |
-//! | [`server`], [`router`], [`request_log`], [`error`], [`openapi`] | the edge: connections, routes, errors, documents |
+//! | [`server`], [`router`] | connections and routes |
+//! | [`edge`] | errors, reading bodies, request log, headers, the API's description |
 //! | [`auth`] | who calls |
 //! | [`audit`] | who did what to whom |
 //! | [`api`] | what people and the console call |
@@ -11,9 +12,10 @@
 //! | [`messages`] | words for people, in two languages |
 //! | [`store`], [`state`] | SQL; shared volatile state |
 //! | [`providers`] | addresses of providers, and which of them shared accounts may use |
-//! | [`app`], [`tasks`], [`clock`], [`ids`], [`names`] | what holds it together |
+//! | [`core`] | configuration, clock, store, state, tasks, vault, audit: what every room may use |
+//! | [`app`], [`tasks`], [`vault`], [`clock`], [`ids`], [`names`] | what holds it together |
 //!
-//! Arrows go one way: `api` and `gateway` use `auth`, which uses `store` and `state`. The pure crates `millpond_wire`
+//! Arrows go one way: `api` uses `gateway`, which uses `auth`, which uses `edge` and `core`. The pure crates `millpond_wire`
 //! and `millpond_pool` know nothing of this one. docs/ARCHITECTURE.md walks through a request.
 
 pub mod api;
@@ -23,17 +25,16 @@ pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod core;
 pub mod edge;
-pub mod error;
 pub mod gateway;
 pub mod ids;
 pub mod messages;
 pub mod names;
-pub mod openapi;
 pub mod providers;
-pub mod request_log;
 pub mod router;
 pub mod server;
 pub mod state;
 pub mod store;
 pub mod tasks;
+pub mod vault;

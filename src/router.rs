@@ -1,8 +1,6 @@
 //! Every route and every layer, from the outside in: request id and log, errors in the dialect of the path, panics,
 //! CORS, then the routes.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, header};
@@ -14,22 +12,27 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
-use crate::edge;
-use crate::error::{self, ApiError};
+use crate::edge::error::{self, ApiError};
+use crate::edge::{headers, openapi, request_log};
 use crate::messages::Language;
-use crate::{api, gateway, openapi, request_log};
+use crate::{api, gateway};
 
 /// The routes with their description.
-pub fn described() -> OpenApiRouter<Arc<App>> {
+pub fn described() -> OpenApiRouter<App> {
     let mut document = openapi::base();
     document.merge(gateway::Described::openapi());
     OpenApiRouter::with_openapi(document).merge(api::routes())
 }
 
+/// The whole document of the API.
+pub fn document() -> utoipa::openapi::OpenApi {
+    described().split_for_parts().1
+}
+
 /// The whole service.
-pub fn router(app: Arc<App>) -> Router {
+pub fn router(app: App) -> Router {
     let (mut routes, document) = described().split_for_parts();
-    if app.config.serves_docs() {
+    if app.core.config.serves_docs() {
         routes = routes.merge(openapi::pages(document));
     }
     routes
@@ -39,7 +42,7 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(cors(&app))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
         .layer(middleware::from_fn(in_dialect))
-        .layer(middleware::from_fn_with_state(app.clone(), edge::headers))
+        .layer(middleware::from_fn_with_state(app.core.clone(), headers::set_all))
         .layer(middleware::from_fn(request_log::log))
         .with_state(app)
 }
@@ -68,7 +71,7 @@ async fn unknown_path(request: Request) -> Response {
 
 /// Browsers of the listed origins may call with credentials; `*` lets every origin call without.
 fn cors(app: &App) -> CorsLayer {
-    let origins = &app.config.http.cors_origins;
+    let origins = &app.core.config.http.cors_origins;
     let layer = CorsLayer::new()
         .allow_methods(AllowMethods::list([
             Method::GET,

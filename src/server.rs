@@ -1,7 +1,6 @@
 //! The listening socket: accepts connections, and at the end lets running answers finish.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
@@ -22,7 +21,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `stop`, then waits for running answers, at most `SHUTDOWN_GRACE_SECONDS`.
-pub async fn serve(app: Arc<App>, listener: TcpListener, stop: CancellationToken) {
+pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(Some(HEAD_TIMEOUT));
@@ -42,7 +41,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, stop: CancellationToken
         }
     }
     drop(listener);
-    let grace = app.config.http.shutdown_grace;
+    let grace = app.core.config.http.shutdown_grace;
     if tokio::time::timeout(grace, open.shutdown()).await.is_err() {
         tracing::warn!(?grace, "some answers were still running and are cut off");
     }
@@ -67,7 +66,7 @@ fn connect(
     let connection =
         builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
     let watched = open.watch(connection.into_owned());
-    app.tasks.spawn("connection", move |stop| async move {
+    app.core.tasks.spawn("connection", move |stop| async move {
         tokio::select! {
             ended = watched => if let Err(error) = ended {
                 tracing::debug!(error, "connection");

@@ -1,7 +1,5 @@
 //! How an account of mine is: why and until when it rests, and ending that by hand.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -9,15 +7,15 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::input::Segment;
 use crate::app::App;
 use crate::auth::extract::Member;
-use crate::error::{ApiError, ErrorBody, Result};
-use crate::gateway::health::PauseView;
+use crate::edge::error::{ApiError, ErrorBody, Result};
+use crate::edge::input::Segment;
+use crate::gateway::PauseView;
 use crate::ids::{AccountId, UserId};
 use crate::messages::{Text, say};
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(pauses)).routes(routes!(resume))
 }
 
@@ -32,7 +30,7 @@ struct Pauses {
 }
 
 async fn own(app: &App, user: UserId, id: &AccountId) -> Result<()> {
-    let found = app.store.find_account(user, id).await?;
+    let found = app.core.store.find_account(user, id).await?;
     found.map(drop).ok_or_else(|| ApiError::not_found(say("no_such_account")))
 }
 
@@ -40,7 +38,7 @@ async fn own(app: &App, user: UserId, id: &AccountId) -> Result<()> {
 #[utoipa::path(get, path = "/api/plugin-api/accounts/{cookie_id}/pauses", tag = "accounts",
     params(("cookie_id" = String, Path)), security(("access_token" = [])),
     responses((status = 200, body = Pauses), (status = 404, body = ErrorBody)))]
-async fn pauses(State(app): State<Arc<App>>, member: Member, Segment(id): Segment) -> Result<Json<Pauses>> {
+async fn pauses(State(app): State<App>, member: Member, Segment(id): Segment) -> Result<Json<Pauses>> {
     let id = AccountId(id);
     own(&app, member.user.id, &id).await?;
     Ok(Json(Pauses { success: true, message: None, data: app.gateway.pauses_of(&id) }))
@@ -50,7 +48,7 @@ async fn pauses(State(app): State<Arc<App>>, member: Member, Segment(id): Segmen
 #[utoipa::path(post, path = "/api/plugin-api/accounts/{cookie_id}/resume", tag = "accounts",
     params(("cookie_id" = String, Path)), security(("access_token" = [])),
     responses((status = 200, body = Pauses), (status = 404, body = ErrorBody)))]
-async fn resume(State(app): State<Arc<App>>, member: Member, Segment(id): Segment) -> Result<Json<Pauses>> {
+async fn resume(State(app): State<App>, member: Member, Segment(id): Segment) -> Result<Json<Pauses>> {
     let id = AccountId(id);
     own(&app, member.user.id, &id).await?;
     app.gateway.resume(&id).await?;

@@ -1,7 +1,5 @@
 //! `/api/auth`: signing in and out, and who I am. Shapes and words of AntiHub's routes.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode};
@@ -12,14 +10,15 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::input::{Body, MemberOptionalBody, QueryMap, query_missing};
 use super::second_factor;
+use crate::api::body::MemberOptionalBody;
 use crate::app::App;
-use crate::audit::{self, Action, Facts, Field, Target};
+use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Client, Member};
 use crate::auth::sessions::{self, Entered};
 use crate::clock::Timestamp;
-use crate::error::{ApiError, ERROR_CODE, ErrorBody, Result, ValidationBody};
+use crate::edge::error::{ApiError, ERROR_CODE, ErrorBody, Result, ValidationBody};
+use crate::edge::input::{Body, QueryMap, query_missing};
 use crate::ids::UserId;
 use crate::messages::{Text, say};
 use crate::state::Invalidation;
@@ -28,7 +27,7 @@ use crate::store::users::{User, UserChanges};
 /// AntiHub takes 100 characters; new passwords may have 128.
 const LONGEST_PASSWORD: usize = crate::auth::passwords::LONGEST;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(login))
         .routes(routes!(refresh))
@@ -93,7 +92,7 @@ impl TokenAnswer {
             access_token: pair.access,
             refresh_token: pair.refresh,
             token_type: "bearer",
-            expires_in: app.tokens.access_life().as_secs(),
+            expires_in: app.auth.tokens.access_life().as_secs(),
             user: user.map(UserView::from),
         }
     }
@@ -140,12 +139,12 @@ struct Login {
 #[utoipa::path(post, path = "/api/auth/login", tag = "auth", request_body = Login, responses(
     (status = 200, body = TokenAnswer), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
     (status = 422, body = ValidationBody), (status = 429, body = ErrorBody, description = "Too many failures; see Retry-After")))]
-async fn login(State(app): State<Arc<App>>, client: Client, Body(mut body): Body) -> Result<Response> {
+async fn login(State(app): State<App>, client: Client, Body(mut body): Body) -> Result<Response> {
     let username = body.text("username", 3, 50);
     let password = body.secret("password", 6, LONGEST_PASSWORD);
     let proof = second_factor::proof(&mut body, "totp_code", "recovery_code");
     body.finish()?;
-    let entered = sessions::sign_in(&app, &username, &password, proof.as_ref(), &client).await?;
+    let entered = sessions::sign_in(&app.auth, &username, &password, proof.as_ref(), &client).await?;
     Ok(signed_in(&app, entered, StatusCode::OK))
 }
 
@@ -161,14 +160,10 @@ const LONGEST_TOKEN: usize = 4_096;
 /// Exchange a refresh token for a new pair. A token works once; using it again later ends the session.
 #[utoipa::path(post, path = "/api/auth/refresh", tag = "auth", request_body = Refresh, responses(
     (status = 200, body = TokenAnswer), (status = 401, body = ErrorBody), (status = 422, body = ValidationBody)))]
-async fn refresh(
-    State(app): State<Arc<App>>,
-    client: Client,
-    Body(mut body): Body,
-) -> Result<Json<TokenAnswer>> {
+async fn refresh(State(app): State<App>, client: Client, Body(mut body): Body) -> Result<Json<TokenAnswer>> {
     let token = body.text("refresh_token", 0, LONGEST_TOKEN);
     body.finish()?;
-    let pair = sessions::refresh(&app, &token, &client).await?;
+    let pair = sessions::refresh(&app.auth, &token, &client).await?;
     Ok(Json(TokenAnswer::new(&app, pair, None)))
 }
 
@@ -189,21 +184,21 @@ impl Done {
 /// End this session: its access tokens and its refresh token.
 #[utoipa::path(post, path = "/api/auth/logout", tag = "auth", security(("access_token" = [])),
     responses((status = 200, body = Done), (status = 401, body = ErrorBody)))]
-async fn logout(State(app): State<Arc<App>>, input: MemberOptionalBody) -> Result<Json<Done>> {
+async fn logout(State(app): State<App>, input: MemberOptionalBody) -> Result<Json<Done>> {
     let MemberOptionalBody(member, mut body) = input;
     let refresh_token = body.optional_text("refresh_token", LONGEST_TOKEN);
     body.finish()?;
-    sessions::sign_out(&app, &member, refresh_token.as_deref()).await?;
+    sessions::sign_out(&app.auth, &member, refresh_token.as_deref()).await?;
     Ok(Done::new(say("signed_out")))
 }
 
 /// End all sessions of this person, everywhere and at once.
 #[utoipa::path(post, path = "/api/auth/logout-all", tag = "auth", security(("access_token" = [])),
     responses((status = 200, body = Done), (status = 401, body = ErrorBody)))]
-async fn logout_all(State(app): State<Arc<App>>, member: Member, client: Client) -> Result<Json<Done>> {
-    sessions::sign_out_everywhere(&app, &member.user).await?;
+async fn logout_all(State(app): State<App>, member: Member, client: Client) -> Result<Json<Done>> {
+    sessions::sign_out_everywhere(&app.auth, &member.user).await?;
     let entry = member.does(Action::SignedOutEverywhere, &client).on(Target::person(member.user.id));
-    audit::record(&app, entry).await?;
+    app.core.audit.record(&entry).await?;
     Ok(Done::new(say("signed_out_everywhere")))
 }
 
@@ -227,15 +222,11 @@ struct NameAnswer {
 #[utoipa::path(get, path = "/api/auth/check-username", tag = "auth", params(("username" = String, Query)),
     responses((status = 200, body = NameAnswer), (status = 422, body = ValidationBody),
     (status = 429, body = ErrorBody, description = "Too many questions; see Retry-After")))]
-async fn check_username(
-    State(app): State<Arc<App>>,
-    client: Client,
-    query: QueryMap,
-) -> Result<Json<NameAnswer>> {
+async fn check_username(State(app): State<App>, client: Client, query: QueryMap) -> Result<Json<NameAnswer>> {
     let username = query.given("username").ok_or_else(|| query_missing("username"))?.to_owned();
     limit_questions(&app, &client).await?;
     // No name has a NUL, and PostgreSQL refuses to look for one.
-    let exists = !username.contains('\0') && app.store.find_user_by_name(&username).await?.is_some();
+    let exists = !username.contains('\0') && app.core.store.find_user_by_name(&username).await?.is_some();
     let message = if exists { say("username_exists") } else { say("username_free") };
     Ok(Json(NameAnswer { exists, message, username }))
 }
@@ -244,7 +235,7 @@ async fn check_username(
 async fn limit_questions(app: &App, client: &Client) -> Result<()> {
     const PER_MINUTE: u64 = 60;
     let minute = std::time::Duration::from_secs(60);
-    let asked = app.state.count(&format!("check_username:{}", client.address), minute).await?;
+    let asked = app.core.state.count(&format!("check_username:{}", client.address), minute).await?;
     if asked > PER_MINUTE {
         return Err(ApiError::too_many("too_many_requests", say("too_many_requests"), minute));
     }
@@ -263,23 +254,23 @@ struct Beta {
 /// Join the beta programme.
 #[utoipa::path(post, path = "/api/auth/join-beta", tag = "auth", security(("access_token" = [])),
     responses((status = 200, body = Beta), (status = 401, body = ErrorBody)))]
-async fn join_beta(State(app): State<Arc<App>>, member: Member, client: Client) -> Result<Json<Beta>> {
+async fn join_beta(State(app): State<App>, member: Member, client: Client) -> Result<Json<Beta>> {
     if fresh(&app, member.user.id).await?.is_beta() {
         return Ok(Json(Beta { success: true, message: say("beta_joined_before"), beta: 1 }));
     }
     let changes = UserChanges { is_beta: Some(true), ..UserChanges::default() };
-    app.store.update_user(member.user.id, &changes, app.clock.now()).await?;
-    app.state.publish(Invalidation::User(member.user.id)).await;
+    app.core.store.update_user(member.user.id, &changes, app.core.clock.now()).await?;
+    app.core.state.publish(Invalidation::User(member.user.id)).await;
     let beta = |joined: bool| Facts::new().with(Field::Beta, joined);
     let entry = member.does(Action::UserChanged, &client).on(Target::person(member.user.id));
-    audit::record(&app, entry.changed(beta(false), beta(true))).await?;
+    app.core.audit.record(&entry.changed(beta(false), beta(true))).await?;
     Ok(Json(Beta { success: true, message: say("beta_joined"), beta: 1 }))
 }
 
 /// Have I joined the beta programme?
 #[utoipa::path(get, path = "/api/auth/beta-status", tag = "auth", security(("access_token" = [])),
     responses((status = 200, body = Beta), (status = 401, body = ErrorBody)))]
-async fn beta_status(State(app): State<Arc<App>>, member: Member) -> Result<Json<Beta>> {
+async fn beta_status(State(app): State<App>, member: Member) -> Result<Json<Beta>> {
     let user = fresh(&app, member.user.id).await?;
     let message = if user.is_beta() { say("beta_in") } else { say("beta_out") };
     Ok(Json(Beta { success: true, message, beta: user.beta }))
@@ -287,5 +278,5 @@ async fn beta_status(State(app): State<Arc<App>>, member: Member) -> Result<Json
 
 /// The person as stored now.
 async fn fresh(app: &App, id: UserId) -> Result<User> {
-    app.store.find_user(id).await?.ok_or_else(|| ApiError::not_found(say("no_such_user")))
+    app.core.store.find_user(id).await?.ok_or_else(|| ApiError::not_found(say("no_such_user")))
 }

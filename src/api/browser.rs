@@ -2,7 +2,6 @@
 //! back by itself instead of through a dashboard's server.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
@@ -12,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::app::App;
 use crate::auth::signin::pending::{self, Bringer};
-use crate::error::ApiError;
+use crate::edge::error::ApiError;
 use crate::messages::{Language, say};
 
 const COOKIE_NAME: &str = "millpond_sign_in";
@@ -21,10 +20,10 @@ const COOKIE_NAME: &str = "millpond_sign_in";
 #[derive(Clone, Debug)]
 pub(super) struct Browser(pub(super) Bringer);
 
-impl FromRequestParts<Arc<App>> for Browser {
+impl FromRequestParts<App> for Browser {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Infallible> {
         Ok(Self(Bringer { cookie: cookie(&parts.headers), navigates: navigates(&parts.headers) }))
     }
 }
@@ -81,7 +80,7 @@ pub(super) fn see_other(address: &str) -> Result<Response, ApiError> {
 
 /// Sends the browser to the configured front end. What stands in the fragment reaches no server and no `Referer`.
 pub(super) fn to_front_end(app: &App, fragment: &str) -> Result<Response, ApiError> {
-    see_other(&format!("{}#{fragment}", app.config.sign_in.return_url))
+    see_other(&format!("{}#{fragment}", app.core.config.sign_in.return_url))
 }
 
 /// The page for a browser whose sign-in failed: words, a code, a way back, and nothing that runs.
@@ -105,7 +104,7 @@ pub(super) fn error_page(app: &App, error: &ApiError) -> Response {
         title = escape(&title.written_in(language)),
         message = escape(&error.message.written_in(language)),
         code = escape(error.code()),
-        url = escape(&app.config.sign_in.return_url),
+        url = escape(&app.core.config.sign_in.return_url),
         back = escape(&back.written_in(language)),
     );
     let policy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

@@ -2,7 +2,6 @@
 //! (`/readyz`).
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -14,12 +13,16 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::gateway::Closed;
 use crate::messages::{Text, say};
 
 /// Who waits longer for a sign of life is told that there is none.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+const STUCK: &str = "neither the disk nor the database takes records of calls, so none is made";
+const RECOVERING: &str = "what an earlier run recorded is being carried into the database";
+
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(root))
         .routes(routes!(health))
@@ -62,7 +65,7 @@ async fn answers<E>(ping: impl Future<Output = Result<(), E>>) -> bool {
 }
 
 async fn reachable(app: &App) -> (bool, bool) {
-    tokio::join!(answers(app.store.ping()), answers(app.state.ping()))
+    tokio::join!(answers(app.core.store.ping()), answers(app.core.state.ping()))
 }
 
 /// A sign of life.
@@ -73,7 +76,7 @@ async fn root() -> Json<serde_json::Value> {
 
 /// How are the parts? The status code is always 200; read `status`, or ask `/readyz`.
 #[utoipa::path(get, path = "/api/health", tag = "health", responses((status = 200, body = Health)))]
-async fn health(State(app): State<Arc<App>>) -> Json<Health> {
+async fn health(State(app): State<App>) -> Json<Health> {
     let (database, cache) = reachable(&app).await;
     let component = |healthy, good, bad, backend| Component {
         status: word(healthy),
@@ -88,22 +91,32 @@ async fn health(State(app): State<Arc<App>>) -> Json<Health> {
                 database,
                 say("database_up"),
                 say("database_down"),
-                Some(app.store.backend()),
+                Some(app.core.store.backend()),
             ),
-            cache: component(cache, say("cache_up"), say("cache_down"), Some(app.state.backend())),
+            cache: component(cache, say("cache_up"), say("cache_down"), Some(app.core.state.backend())),
         },
     })
 }
 
-/// Is the process alive?
-#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200)))]
-async fn alive() -> &'static str {
-    "ok"
+/// Is the process alive, and can it record calls? An earlier run's calls that are still being carried into the database keep
+/// new ones waiting and are no reason to start it anew.
+#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200), (status = 503)))]
+async fn alive(State(app): State<App>) -> (StatusCode, &'static str) {
+    match app.gateway.trouble() {
+        Some(Closed::Stuck) => (StatusCode::SERVICE_UNAVAILABLE, STUCK),
+        Some(Closed::Recovering) => (StatusCode::OK, RECOVERING),
+        _ => (StatusCode::OK, "ok"),
+    }
 }
 
 /// Can it serve: are database and shared state reachable?
 #[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200), (status = 503)))]
-async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
+async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
+    match app.gateway.trouble() {
+        Some(Closed::Stuck) => return (StatusCode::SERVICE_UNAVAILABLE, STUCK),
+        Some(Closed::Recovering) => return (StatusCode::SERVICE_UNAVAILABLE, RECOVERING),
+        _ => {}
+    }
     match reachable(&app).await {
         (true, true) => (StatusCode::OK, "ready"),
         (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "the database is not reachable"),

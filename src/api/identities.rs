@@ -1,7 +1,5 @@
 //! `/api/users/me/identities`: a person's ways to sign in elsewhere.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
@@ -12,17 +10,17 @@ use utoipa_axum::routes;
 
 use super::auth::Done;
 use super::browser::Browser;
-use super::input::Segment;
 use crate::app::App;
-use crate::audit::{self, Action, Facts, Field, Target};
+use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Client, Member};
 use crate::auth::signin::pending::Link;
 use crate::auth::signin::{Way, people};
 use crate::clock::Timestamp;
-use crate::error::{ApiError, ErrorBody, Result};
+use crate::edge::error::{ApiError, ErrorBody, Result};
+use crate::edge::input::Segment;
 use crate::messages::say;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(link)).routes(routes!(unlink))
 }
 
@@ -51,16 +49,16 @@ struct IdentityList {
 
 /// The person as stored now: what signing in rests on is not taken from a cache.
 async fn fresh(app: &App, member: &Member) -> Result<crate::store::users::User> {
-    app.store.find_user(member.user.id).await?.ok_or_else(|| ApiError::not_found(say("no_such_user")))
+    app.core.store.find_user(member.user.id).await?.ok_or_else(|| ApiError::not_found(say("no_such_user")))
 }
 
 /// My ways to sign in.
 #[utoipa::path(get, path = "/api/users/me/identities", tag = "users", security(("access_token" = [])),
     responses((status = 200, body = IdentityList), (status = 401, body = ErrorBody)))]
-async fn list(State(app): State<Arc<App>>, member: Member) -> Result<Json<IdentityList>> {
+async fn list(State(app): State<App>, member: Member) -> Result<Json<IdentityList>> {
     let user = fresh(&app, &member).await?;
-    let ways = Way::all(&app);
-    let rows = people::list(&app, &user).await?;
+    let ways = Way::all(&app.auth);
+    let rows = people::list(&app.auth, &user).await?;
     let data = rows.into_iter().map(|row| {
         let way = ways.iter().find(|way| way.provider() == row.provider);
         IdentityView {
@@ -82,13 +80,13 @@ async fn list(State(app): State<Arc<App>>, member: Member) -> Result<Json<Identi
     (status = 200, description = "`authorization_url` and `state`"), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
 async fn link(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     Segment(provider): Segment,
     member: Member,
     client: Client,
     browser: Browser,
 ) -> Result<Response> {
-    let way = Way::named(&app, &provider)?;
+    let way = Way::named(&app.auth, &provider)?;
     let link = Link { user: member.user.id, generation: member.user.token_generation };
     super::sso::begin(&app, &way, &client, &browser, Some(link), false).await
 }
@@ -99,14 +97,14 @@ async fn link(
     (status = 200, body = Done), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 409, body = ErrorBody, description = "It is the last way to sign in")))]
 async fn unlink(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     Segment(provider): Segment,
     member: Member,
     client: Client,
 ) -> Result<Json<Done>> {
     let user = fresh(&app, &member).await?;
-    people::unlink(&app, &user, &provider).await?;
+    people::unlink(&app.auth, &user, &provider).await?;
     let entry = member.does(Action::IdentityUnlinked, &client).on(Target::person(user.id));
-    audit::record(&app, entry.after(Facts::new().typed(Field::Provider, &provider))).await?;
+    app.core.audit.record(&entry.after(Facts::new().typed(Field::Provider, &provider))).await?;
     Ok(Done::new(say("sign_in_unlinked")))
 }

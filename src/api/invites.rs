@@ -1,7 +1,5 @@
 //! `/api/admin/invites`: codes with which people may register.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use secrecy::ExposeSecret as _;
@@ -11,18 +9,19 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::Done;
-use super::input::{MemberBody, QueryMap, Segment, path_id};
+use crate::api::body::MemberBody;
 use crate::app::App;
-use crate::audit::{self, Action, Facts, Field, Target};
+use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Admin, Auditor, Client};
 use crate::auth::one_time;
 use crate::clock::Timestamp;
-use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::edge::input::{QueryMap, Segment, path_id};
 use crate::ids::{InviteId, UserId};
 use crate::messages::say;
 use crate::store::invites::{self, InviteRow, InviteUse};
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(revoke))
 }
 
@@ -83,13 +82,13 @@ const PAGE: i64 = 50;
 /// Invites, newest first, with who used them.
 #[utoipa::path(get, path = "/api/admin/invites", tag = "admin", params(("before" = Option<i64>, Query)),
     security(("access_token" = [])), responses((status = 200, body = InviteList), (status = 403, body = ErrorBody)))]
-async fn list(State(app): State<Arc<App>>, _: Auditor, query: QueryMap) -> Result<Json<InviteList>> {
+async fn list(State(app): State<App>, _: Auditor, query: QueryMap) -> Result<Json<InviteList>> {
     let before = query.given("before").and_then(|id| id.parse().ok()).unwrap_or(i64::MAX);
-    let rows = app.store.list_invites(InviteId(before), PAGE).await?;
+    let rows = app.core.store.list_invites(InviteId(before), PAGE).await?;
     let next = rows.last().map(|row| row.id).filter(|_| rows.len() as i64 == PAGE);
     let mut data = Vec::with_capacity(rows.len());
     for row in rows {
-        let uses = app.store.list_invite_uses(row.id).await?;
+        let uses = app.core.store.list_invite_uses(row.id).await?;
         data.push(InviteView::new(row, uses, None));
     }
     Ok(Json(InviteList { success: true, data, next }))
@@ -112,11 +111,11 @@ struct NewInvite {
     security(("access_token" = [])), responses((status = 200, body = InviteView), (status = 403, body = ErrorBody),
     (status = 422, body = ValidationBody)))]
 async fn create(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     MemberBody(member, mut body): MemberBody,
 ) -> Result<Json<InviteView>> {
-    let Admin(admin) = Admin::of(&app, member)?;
+    let Admin(admin) = Admin::of(&app.auth, member)?;
     let uses = body.optional_integer("uses", 1, 100_000).unwrap_or(1);
     let expires_at = body.optional_moment("expires_at");
     let note = body.optional_text("note", 200);
@@ -131,10 +130,10 @@ async fn create(
         note: note.as_deref(),
         created_by: admin.user.id,
     };
-    let row = app.store.create_invite(&invite, app.clock.now()).await?;
+    let row = app.core.store.create_invite(&invite, app.core.clock.now()).await?;
     let facts = Facts::new().with(Field::Uses, uses).with(Field::ExpiresAt, expires_at);
     let entry = admin.does(Action::InviteCreated, &client).on(Target::invite(row.id.0));
-    audit::record(&app, entry.after(facts)).await?;
+    app.core.audit.record(&entry.after(facts)).await?;
     Ok(Json(InviteView::new(row, Vec::new(), Some(code.expose_secret().to_owned()))))
 }
 
@@ -143,15 +142,15 @@ async fn create(
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody)))]
 async fn revoke(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     Admin(admin): Admin,
     client: Client,
     Segment(id): Segment,
 ) -> Result<Json<Done>> {
     let id = InviteId(i64::from(path_id("invite_id", &id)?));
-    if !app.store.revoke_invite(id).await? {
+    if !app.core.store.revoke_invite(id).await? {
         return Err(ApiError::not_found(say("no_such_invite")));
     }
-    audit::record(&app, admin.does(Action::InviteDeleted, &client).on(Target::invite(id.0))).await?;
+    app.core.audit.record(&admin.does(Action::InviteDeleted, &client).on(Target::invite(id.0))).await?;
     Ok(Done::new(say("invite_ended")))
 }

@@ -1,7 +1,5 @@
 //! `/api/api-keys`: one's own keys. What is somebody else's does not exist.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use secrecy::ExposeSecret as _;
@@ -11,19 +9,20 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::Done;
-use super::input::{MemberBody, Object, Segment, path_id};
+use crate::api::body::MemberBody;
 use crate::app::App;
-use crate::audit::{self, Action, Facts, Field, Target};
+use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Client, Member};
 use crate::auth::keys::{self, KeyHash};
 use crate::clock::Timestamp;
-use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::edge::input::{Object, Segment, path_id};
 use crate::ids::{KeyId, UserId};
 use crate::messages::say;
 use crate::state::Invalidation;
 use crate::store::api_keys::{ApiKeyRow, NewApiKey};
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(create, list))
         .routes(routes!(get, delete))
@@ -85,7 +84,7 @@ impl From<ApiKeyRow> for About {
 }
 
 fn view(app: &App, row: ApiKeyRow) -> Result<Json<Key>> {
-    let key = keys::reveal(&row, &app.vault).map_err(ApiError::internal)?;
+    let key = keys::reveal(&row, &app.core.vault).map_err(ApiError::internal)?;
     let (id, user_id) = (row.id, row.user_id);
     Ok(Json(Key { id, user_id, key: key.expose_secret().to_owned(), about: row.into() }))
 }
@@ -134,7 +133,7 @@ impl Wanted {
 #[utoipa::path(post, path = "/api/api-keys", tag = "keys", request_body = Wanted, security(("access_token" = [])),
     responses((status = 200, body = Key), (status = 403, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn create(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     MemberBody(member, body): MemberBody,
 ) -> Result<Json<Key>> {
@@ -150,7 +149,7 @@ async fn create(
     let key = NewApiKey {
         user_id: member.user.id,
         hash: &KeyHash::of(secret.expose_secret()).to_hex(),
-        encrypted: &app.vault.encrypt(secret.expose_secret()),
+        encrypted: &app.core.vault.encrypt(secret.expose_secret()),
         preview: &keys::preview(&secret),
         name: wanted.name.as_deref(),
         description: wanted.description.as_deref(),
@@ -159,17 +158,17 @@ async fn create(
         requests_per_minute: wanted.requests_per_minute,
         expires_at: wanted.expires_at,
     };
-    let row = app.store.create_api_key(&key, app.clock.now()).await?;
+    let row = app.core.store.create_api_key(&key, app.core.clock.now()).await?;
     let entry = member.does(Action::KeyCreated, &client).on(Target::key(row.id));
-    audit::record(&app, entry.after(facts(&row))).await?;
+    app.core.audit.record(&entry.after(facts(&row))).await?;
     view(&app, row)
 }
 
 /// My keys, newest first.
 #[utoipa::path(get, path = "/api/api-keys", tag = "keys", security(("access_token" = [])),
     responses((status = 200, body = Vec<KeyListItem>), (status = 401, body = ErrorBody)))]
-async fn list(State(app): State<Arc<App>>, member: Member) -> Result<Json<Vec<KeyListItem>>> {
-    let rows = app.store.list_api_keys(member.user.id).await?;
+async fn list(State(app): State<App>, member: Member) -> Result<Json<Vec<KeyListItem>>> {
+    let rows = app.core.store.list_api_keys(member.user.id).await?;
     let item = |row: ApiKeyRow| {
         let start = row.key_preview.clone().unwrap_or_else(|| row.key.chars().take(8).collect());
         KeyListItem {
@@ -185,9 +184,9 @@ async fn list(State(app): State<Arc<App>>, member: Member) -> Result<Json<Vec<Ke
 /// One of my keys, in full.
 #[utoipa::path(get, path = "/api/api-keys/{key_id}", tag = "keys", params(("key_id" = i32, Path)),
     security(("access_token" = [])), responses((status = 200, body = Key), (status = 404, body = ErrorBody)))]
-async fn get(State(app): State<Arc<App>>, member: Member, Segment(id): Segment) -> Result<Json<Key>> {
+async fn get(State(app): State<App>, member: Member, Segment(id): Segment) -> Result<Json<Key>> {
     let id = KeyId(path_id("key_id", &id)?);
-    let row = app.store.find_api_key(member.user.id, id).await?;
+    let row = app.core.store.find_api_key(member.user.id, id).await?;
     view(&app, row.ok_or_else(|| ApiError::not_found(say("api_key_gone")))?)
 }
 
@@ -203,7 +202,7 @@ struct KeyStatus {
     request_body = KeyStatus, security(("access_token" = [])),
     responses((status = 200, body = Key), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn set_status(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     Segment(id): Segment,
     MemberBody(member, mut body): MemberBody,
@@ -211,11 +210,11 @@ async fn set_status(
     let id = KeyId(path_id("key_id", &id)?);
     let active = body.boolean("is_active");
     body.finish()?;
-    let row = app.store.set_api_key_active(member.user.id, id, active).await?;
+    let row = app.core.store.set_api_key_active(member.user.id, id, active).await?;
     let row = row.ok_or_else(|| ApiError::not_found(say("no_such_key")))?;
     forget(&app, member.user.id, id).await?;
     let entry = member.does(Action::KeyChanged, &client).on(Target::key(id));
-    audit::record(&app, entry.after(Facts::new().with(Field::Active, active))).await?;
+    app.core.audit.record(&entry.after(Facts::new().with(Field::Active, active))).await?;
     view(&app, row)
 }
 
@@ -232,7 +231,7 @@ struct KeyName {
     request_body = KeyName, security(("access_token" = [])),
     responses((status = 200, body = Key), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn rename(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     Segment(id): Segment,
     MemberBody(member, mut body): MemberBody,
@@ -240,10 +239,10 @@ async fn rename(
     let id = KeyId(path_id("key_id", &id)?);
     let name = body.optional_text("name", 100);
     body.finish()?;
-    let row = app.store.rename_api_key(member.user.id, id, name.as_deref()).await?;
+    let row = app.core.store.rename_api_key(member.user.id, id, name.as_deref()).await?;
     let row = row.ok_or_else(|| ApiError::not_found(say("no_such_key")))?;
     let entry = member.does(Action::KeyChanged, &client).on(Target::key(id));
-    audit::record(&app, entry.after(Facts::new().with(Field::Named, row.name.is_some()))).await?;
+    app.core.audit.record(&entry.after(Facts::new().with(Field::Named, row.name.is_some()))).await?;
     view(&app, row)
 }
 
@@ -251,23 +250,23 @@ async fn rename(
 #[utoipa::path(delete, path = "/api/api-keys/{key_id}", tag = "keys", params(("key_id" = i32, Path)),
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 404, body = ErrorBody)))]
 async fn delete(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     member: Member,
     client: Client,
     Segment(id): Segment,
 ) -> Result<Json<Done>> {
     let id = KeyId(path_id("key_id", &id)?);
-    let hash = app.store.delete_api_key(member.user.id, id).await?;
+    let hash = app.core.store.delete_api_key(member.user.id, id).await?;
     let hash = hash.ok_or_else(|| ApiError::not_found(say("no_such_key_to_delete")))?;
-    app.state.publish(Invalidation::ApiKey(hash)).await;
-    audit::record(&app, member.does(Action::KeyDeleted, &client).on(Target::key(id))).await?;
+    app.core.state.publish(Invalidation::ApiKey(hash)).await;
+    app.core.audit.record(&member.does(Action::KeyDeleted, &client).on(Target::key(id))).await?;
     Ok(Done::new(say("api_key_deleted")))
 }
 
 /// Tells every instance that a key has changed.
 async fn forget(app: &App, owner: UserId, id: KeyId) -> Result<()> {
-    if let Some(hash) = app.store.api_key_hash(owner, id).await? {
-        app.state.publish(Invalidation::ApiKey(hash)).await;
+    if let Some(hash) = app.core.store.api_key_hash(owner, id).await? {
+        app.core.state.publish(Invalidation::ApiKey(hash)).await;
     }
     Ok(())
 }

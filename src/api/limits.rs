@@ -1,8 +1,6 @@
 //! Limits of people and keys beyond what trust levels give: an administrator's for people, an owner's for their keys.
 //! With `until` they are an exception that ends by itself, and counts before what is set for good.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -11,19 +9,20 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::Done;
-use super::input::{MemberBody, Object, QueryMap, Segment, path_id};
+use crate::api::body::MemberBody;
 use crate::app::App;
-use crate::audit::{self, Action, Facts, Field, Target};
+use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Admin, Auditor, Client, Member};
 use crate::clock::Timestamp;
-use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::edge::input::{Object, QueryMap, Segment, path_id};
 use crate::ids::{KeyId, UserId};
 use crate::messages::say;
 use crate::state::Invalidation;
 use crate::state::limits::Subject;
 use crate::store::limits::LimitsRow;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(user_limits, set_user_limits, end_user_limits)).routes(routes!(
         key_limits,
         set_key_limits,
@@ -106,7 +105,7 @@ fn read(mut body: Object, subject: Subject, now: Timestamp) -> Result<LimitsRow>
 }
 
 async fn list(app: &App, subject: Subject) -> Result<Json<LimitsList>> {
-    let rows = app.store.find_limits(subject.kind(), subject.number()).await?;
+    let rows = app.core.store.find_limits(subject.kind(), subject.number()).await?;
     Ok(Json(LimitsList { success: true, data: rows.into_iter().map(LimitsView::from).collect() }))
 }
 
@@ -119,14 +118,14 @@ impl By<'_> {
             Subject::User(id) => Target::person(id),
             Subject::Key(id) => Target::key(id),
         };
-        audit::record(app, self.0.does(Action::LimitChanged, self.1).on(target).after(after)).await
+        Ok(app.core.audit.record(&self.0.does(Action::LimitChanged, self.1).on(target).after(after)).await?)
     }
 }
 
 async fn set(app: &App, subject: Subject, body: Object, by: By<'_>) -> Result<Json<Done>> {
-    let row = read(body, subject, app.clock.now())?;
-    app.store.save_limits(&row).await?;
-    app.state.publish(Invalidation::Limits).await;
+    let row = read(body, subject, app.core.clock.now())?;
+    app.core.store.save_limits(&row).await?;
+    app.core.state.publish(Invalidation::Limits).await;
     let facts =
         Facts::new().with(Field::RequestsPerMinute, row.requests_per_minute).with(Field::EndsAt, row.until);
     by.note(app, subject, facts).await?;
@@ -135,23 +134,23 @@ async fn set(app: &App, subject: Subject, body: Object, by: By<'_>) -> Result<Js
 
 async fn end(app: &App, subject: Subject, query: &QueryMap, by: By<'_>) -> Result<Json<Done>> {
     let is_exception = query.given("exception") == Some("true");
-    if !app.store.delete_limits(subject.kind(), subject.number(), is_exception).await? {
+    if !app.core.store.delete_limits(subject.kind(), subject.number(), is_exception).await? {
         return Err(ApiError::not_found(say("no_such_limits")));
     }
-    app.state.publish(Invalidation::Limits).await;
+    app.core.state.publish(Invalidation::Limits).await;
     by.note(app, subject, Facts::new()).await?;
     Ok(Done::new(say("limits_ended")))
 }
 
 async fn person(app: &App, id: &str) -> Result<Subject> {
     let id = UserId(path_id("user_id", id)?);
-    let found = app.store.find_user(id).await?;
+    let found = app.core.store.find_user(id).await?;
     found.map(|user| Subject::User(user.id)).ok_or_else(|| ApiError::not_found(say("no_such_user")))
 }
 
 async fn own_key(app: &App, member: &Member, id: &str) -> Result<Subject> {
     let id = KeyId(path_id("key_id", id)?);
-    let found = app.store.find_api_key(member.user.id, id).await?;
+    let found = app.core.store.find_api_key(member.user.id, id).await?;
     found.map(|key| Subject::Key(key.id)).ok_or_else(|| ApiError::not_found(say("no_such_key")))
 }
 
@@ -159,11 +158,7 @@ async fn own_key(app: &App, member: &Member, id: &str) -> Result<Subject> {
 #[utoipa::path(get, path = "/api/admin/users/{user_id}/limits", tag = "admin", params(("user_id" = i32, Path)),
     security(("access_token" = [])),
     responses((status = 200, body = LimitsList), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
-async fn user_limits(
-    State(app): State<Arc<App>>,
-    _: Auditor,
-    Segment(id): Segment,
-) -> Result<Json<LimitsList>> {
+async fn user_limits(State(app): State<App>, _: Auditor, Segment(id): Segment) -> Result<Json<LimitsList>> {
     list(&app, person(&app, &id).await?).await
 }
 
@@ -173,12 +168,12 @@ async fn user_limits(
     responses((status = 200, body = Done), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 422, body = ValidationBody)))]
 async fn set_user_limits(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     Segment(id): Segment,
     MemberBody(member, body): MemberBody,
 ) -> Result<Json<Done>> {
-    let Admin(admin) = Admin::of(&app, member)?;
+    let Admin(admin) = Admin::of(&app.auth, member)?;
     set(&app, person(&app, &id).await?, body, By(&admin, &client)).await
 }
 
@@ -187,7 +182,7 @@ async fn set_user_limits(
     params(("user_id" = i32, Path), ("exception" = Option<bool>, Query)), security(("access_token" = [])),
     responses((status = 200, body = Done), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 async fn end_user_limits(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     Admin(admin): Admin,
     client: Client,
     Segment(id): Segment,
@@ -200,7 +195,7 @@ async fn end_user_limits(
 #[utoipa::path(get, path = "/api/api-keys/{key_id}/limits", tag = "keys", params(("key_id" = i32, Path)),
     security(("access_token" = [])), responses((status = 200, body = LimitsList), (status = 404, body = ErrorBody)))]
 async fn key_limits(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     member: Member,
     Segment(id): Segment,
 ) -> Result<Json<LimitsList>> {
@@ -212,7 +207,7 @@ async fn key_limits(
     request_body = WantedLimits, security(("access_token" = [])),
     responses((status = 200, body = Done), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn set_key_limits(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     Segment(id): Segment,
     MemberBody(member, body): MemberBody,
@@ -225,7 +220,7 @@ async fn set_key_limits(
     params(("key_id" = i32, Path), ("exception" = Option<bool>, Query)), security(("access_token" = [])),
     responses((status = 200, body = Done), (status = 404, body = ErrorBody)))]
 async fn end_key_limits(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     member: Member,
     client: Client,
     Segment(id): Segment,

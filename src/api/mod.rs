@@ -7,10 +7,10 @@ pub mod accounts;
 pub mod admin;
 mod answer;
 pub mod auth;
+mod body;
 mod browser;
 pub mod health;
 pub mod identities;
-pub mod input;
 pub mod invites;
 pub mod keys;
 pub mod limits;
@@ -24,14 +24,12 @@ pub mod sso;
 pub mod usage;
 pub mod usage_of_pool;
 
-use std::sync::Arc;
-
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 
 /// Every route of this room.
-pub fn routes() -> OpenApiRouter<Arc<App>> {
+pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(auth::routes())
         .merge(sso::routes())

@@ -1,7 +1,5 @@
 //! A person's own data: all of it as JSON, and leaving.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -17,19 +15,19 @@ use utoipa_axum::routes;
 
 use super::admin::audit::AuditEntry;
 use super::auth::{Done, UserView};
-use super::input::MemberBody;
+use crate::api::body::MemberBody;
 use crate::app::App;
-use crate::audit::{self, Action, Target};
-use crate::auth::departure::{self, Rows};
+use crate::audit::{Action, Target};
+use crate::auth::delete_user::{self, Rows};
 use crate::auth::extract::{Client, Member};
 use crate::clock::Timestamp;
-use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::ids::UserId;
 use crate::messages::say;
 use crate::state::throttle::Subject;
 use crate::store::usage::UsageFilter;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(export)).routes(routes!(leave))
 }
 
@@ -41,9 +39,10 @@ const MOST_ENTRIES: usize = 10_000;
 /// Everything that is kept of me: profile, keys and accounts without their secrets, sessions, calls.
 #[utoipa::path(get, path = "/api/users/me/export", tag = "users", security(("access_token" = [])),
     responses((status = 200, body = serde_json::Value), (status = 401, body = ErrorBody)))]
-async fn export(State(app): State<Arc<App>>, member: Member, client: Client) -> Result<Response> {
+async fn export(State(app): State<App>, member: Member, client: Client) -> Result<Response> {
     let entry = member.does(Action::DataExported, &client).on(Target::person(member.user.id));
-    audit::record(&app, entry).await?;
+    app.core.audit.record(&entry).await?;
+    app.gateway.settled().await;
     let head = about(&app, &member).await?;
     let mut head = head.to_string();
     // The calls follow as the last member, page by page: there may be millions.
@@ -64,6 +63,7 @@ async fn export(State(app): State<Arc<App>>, member: Member, client: Client) -> 
 async fn about(app: &App, member: &Member) -> Result<serde_json::Value> {
     let id = member.user.id;
     let keys: Vec<_> = app
+        .core
         .store
         .list_api_keys(id)
         .await?
@@ -73,15 +73,15 @@ async fn about(app: &App, member: &Member) -> Result<serde_json::Value> {
             "last_used_at": key.last_used_at, "expires_at": key.expires_at})
         })
         .collect();
-    let accounts: Vec<_> = app.store.list_accounts(id).await?.into_iter().map(|account| {
+    let accounts: Vec<_> = app.core.store.list_accounts(id).await?.into_iter().map(|account| {
         json!({"id": account.id, "name": account.name, "provider": account.provider, "base_url": account.base_url,
             "is_shared": account.is_shared, "is_enabled": account.is_enabled, "models": account.models,
             "allowances": account.allowances, "created_at": account.created_at})
     }).collect();
-    let sessions: Vec<_> = app.state.sessions_of(id).await?.into_iter().map(|(sid, record)| {
+    let sessions: Vec<_> = app.core.state.sessions_of(id).await?.into_iter().map(|(sid, record)| {
         json!({"id": sid, "began_at": record.began_at, "address": record.address, "agent": record.agent})
     }).collect();
-    Ok(json!({"exported_at": app.clock.now(), "profile": UserView::from(&*member.user),
+    Ok(json!({"exported_at": app.core.clock.now(), "profile": UserView::from(&*member.user),
         "oauth_id": member.user.oauth_id, "keys": keys, "accounts": accounts, "sessions": sessions,
         "audit": audit_entries(app, id).await?}))
 }
@@ -91,7 +91,7 @@ async fn audit_entries(app: &App, user: UserId) -> Result<Vec<AuditEntry>> {
     let mut entries = std::collections::VecDeque::new();
     let mut seen = 0;
     loop {
-        let rows = app.store.list_audit_about(user, seen, ROWS).await?;
+        let rows = app.core.store.list_audit_about(user, seen, ROWS).await?;
         let full = i64::try_from(rows.len()).is_ok_and(|count| count == ROWS);
         seen = rows.last().map_or(seen, |row| row.seq);
         entries.extend(rows.into_iter().map(AuditEntry::from));
@@ -105,7 +105,7 @@ async fn audit_entries(app: &App, user: UserId) -> Result<Vec<AuditEntry>> {
 
 /// Where the writing of an export stands.
 struct Pages {
-    app: Arc<App>,
+    app: App,
     user: UserId,
     after: Option<(Timestamp, i64)>,
     head: Option<String>,
@@ -114,7 +114,7 @@ struct Pages {
 
 impl Pages {
     async fn next(mut self) -> std::io::Result<(Bytes, Option<Self>)> {
-        let rows = self.app.store.list_usage(self.user, &UsageFilter::default(), self.after, ROWS).await;
+        let rows = self.app.core.store.list_usage(self.user, &UsageFilter::default(), self.after, ROWS).await;
         let rows = rows.map_err(std::io::Error::other)?;
         let mut text = self.head.take().unwrap_or_default();
         for row in &rows {
@@ -148,7 +148,7 @@ struct Farewell {
     (status = 409, body = ErrorBody, description = "The last administrator"), (status = 422, body = ValidationBody),
     (status = 429, body = ErrorBody)))]
 async fn leave(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     MemberBody(member, mut body): MemberBody,
 ) -> Result<Json<Done>> {
@@ -159,19 +159,19 @@ async fn leave(
     let meant = match user.password_hash.as_deref() {
         Some(hash) => {
             let subject = Subject::Account(&user.username);
-            let wait = app.state.login_attempt(subject, app.clock.now()).await?;
+            let wait = app.core.state.login_attempt(subject, app.core.clock.now()).await?;
             if !wait.is_zero() {
                 return Err(ApiError::too_many("too_many_logins", say("too_many_logins"), wait));
             }
-            app.passwords.verify(&password.unwrap_or_default(), Some(hash)).await?
+            app.auth.passwords.verify(&password.unwrap_or_default(), Some(hash)).await?
         }
         None => username.as_deref() == Some(&user.username),
     };
     if !meant {
         return Err(ApiError::bad_request("not_confirmed", say("not_confirmed")));
     }
-    app.state.login_succeeded(Subject::Account(&user.username)).await?;
-    departure::remove(&app, user, Rows::Anonymised).await?;
-    audit::record(&app, member.does(Action::UserDeleted, &client).on(Target::person(user.id))).await?;
+    app.core.state.login_succeeded(Subject::Account(&user.username)).await?;
+    delete_user::remove(&app.auth, user, Rows::Anonymised).await?;
+    app.core.audit.record(&member.does(Action::UserDeleted, &client).on(Target::person(user.id))).await?;
     Ok(Done::new(say("farewell")))
 }

@@ -1,7 +1,5 @@
 //! `/api/plugin-api/preference`: which of own and shared accounts are tried first.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
@@ -10,23 +8,27 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::Answer;
-use super::input::MemberBody;
+use crate::api::body::MemberBody;
 use crate::app::App;
 use crate::auth::extract::Member;
-use crate::error::{ApiError, Result, ValidationBody};
+use crate::edge::error::{ApiError, Result, ValidationBody};
 use crate::messages::say;
 use crate::state::Invalidation;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(preference, set_preference))
 }
 
 /// Which of the two sources of accounts is tried first.
 #[utoipa::path(get, path = "/api/plugin-api/preference", tag = "accounts", security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>)))]
-async fn preference(State(app): State<Arc<App>>, member: Member) -> Result<Json<Answer<Value>>> {
-    let user =
-        app.store.find_user(member.user.id).await?.ok_or_else(|| ApiError::not_found(say("no_such_user")))?;
+async fn preference(State(app): State<App>, member: Member) -> Result<Json<Answer<Value>>> {
+    let user = app
+        .core
+        .store
+        .find_user(member.user.id)
+        .await?
+        .ok_or_else(|| ApiError::not_found(say("no_such_user")))?;
     Ok(Answer::data(json!({
         "user_id": user.id.to_string(),
         "name": user.username,
@@ -48,14 +50,14 @@ struct Preference {
 #[utoipa::path(put, path = "/api/plugin-api/preference", tag = "accounts", request_body = Preference,
     security(("access_token" = [])), responses((status = 200, body = Answer<Value>), (status = 422, body = ValidationBody)))]
 async fn set_preference(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     MemberBody(member, mut body): MemberBody,
 ) -> Result<Json<Answer<Value>>> {
     let prefer_shared = body.integer("prefer_shared", 0, 1);
     body.finish()?;
     let id = member.user.id;
-    app.store.set_prefer_shared(id, prefer_shared == 1, app.clock.now()).await?;
-    app.state.publish(Invalidation::User(id)).await;
+    app.core.store.set_prefer_shared(id, prefer_shared == 1, app.core.clock.now()).await?;
+    app.core.state.publish(Invalidation::User(id)).await;
     let message = say(if prefer_shared == 1 { "shared_first" } else { "own_first" });
     Ok(Answer::changed(message, json!({"user_id": id.to_string(), "prefer_shared": prefer_shared})))
 }

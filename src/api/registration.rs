@@ -1,7 +1,5 @@
 //! Becoming a member: registering, setting the installation up, and a new password by a link from an administrator.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,18 +9,18 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Done, SignInAnswer, signed_in};
-use super::input::Body;
 use crate::app::App;
-use crate::audit::{self, Action, Actor, Entry, Target};
+use crate::audit::{Action, Actor, Entry, Target};
 use crate::auth::extract::Client;
 use crate::auth::one_time::{self, Door};
 use crate::auth::{passwords, registration, sessions};
-use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::edge::input::Body;
 use crate::ids::UserId;
 use crate::messages::say;
 use crate::state::throttle::Subject;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(register)).routes(routes!(set_up)).routes(routes!(reset_password))
 }
 
@@ -40,13 +38,17 @@ struct Registration {
 
 /// What somebody did to themselves goes on record.
 async fn note(app: &App, action: Action, user: UserId, client: &Client) -> Result<()> {
-    audit::record(app, Entry::new(action, Actor::Person(user), client).on(Target::person(user))).await
+    Ok(app
+        .core
+        .audit
+        .record(&Entry::new(action, Actor::Person(user), client).on(Target::person(user)))
+        .await?)
 }
 
 /// Every attempt counts: names can't be walked, and invites can't be guessed.
 async fn throttle(app: &App, client: &Client) -> Result<()> {
     let address = format!("registration:{}", client.address);
-    let wait = app.state.login_attempt(Subject::Address(&address), app.clock.now()).await?;
+    let wait = app.core.state.login_attempt(Subject::Address(&address), app.core.clock.now()).await?;
     if wait.is_zero() {
         return Ok(());
     }
@@ -59,15 +61,15 @@ async fn throttle(app: &App, client: &Client) -> Result<()> {
     (status = 403, body = ErrorBody, description = "Registration is closed, or the invite is not good"),
     (status = 409, body = ErrorBody, description = "The name is taken"),
     (status = 422, body = ValidationBody), (status = 429, body = ErrorBody)))]
-async fn register(State(app): State<Arc<App>>, client: Client, Body(mut body): Body) -> Result<Response> {
+async fn register(State(app): State<App>, client: Client, Body(mut body): Body) -> Result<Response> {
     let username = body.text("username", 3, 50);
     let password = body.secret("password", passwords::SHORTEST, passwords::LONGEST);
     let invite = body.optional_text("invite", 100);
     body.finish()?;
     throttle(&app, &client).await?;
-    let user = registration::register(&app, &username, &password, invite.as_deref()).await?;
+    let user = registration::register(&app.auth, &username, &password, invite.as_deref()).await?;
     note(&app, Action::Registered, user.id, &client).await?;
-    let entered = sessions::enter(&app, user, "registration", None, &client).await?;
+    let entered = sessions::enter(&app.auth, user, "registration", None, &client).await?;
     Ok(signed_in(&app, entered, StatusCode::CREATED))
 }
 
@@ -87,15 +89,15 @@ struct FirstAdmin {
 #[utoipa::path(post, path = "/api/auth/setup", tag = "auth", request_body = FirstAdmin, responses(
     (status = 201, body = SignInAnswer), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
     (status = 422, body = ValidationBody), (status = 429, body = ErrorBody)))]
-async fn set_up(State(app): State<Arc<App>>, client: Client, Body(mut body): Body) -> Result<Response> {
+async fn set_up(State(app): State<App>, client: Client, Body(mut body): Body) -> Result<Response> {
     let token = body.text("token", 1, 100);
     let username = body.text("username", 3, 50);
     let password = body.secret("password", passwords::SHORTEST, passwords::LONGEST);
     body.finish()?;
     throttle(&app, &client).await?;
-    let user = registration::set_up(&app, &token, &username, &password).await?;
+    let user = registration::set_up(&app.auth, &token, &username, &password).await?;
     note(&app, Action::UserCreated, user.id, &client).await?;
-    let entered = sessions::enter(&app, user, "registration", None, &client).await?;
+    let entered = sessions::enter(&app.auth, user, "registration", None, &client).await?;
     Ok(signed_in(&app, entered, StatusCode::CREATED))
 }
 
@@ -113,21 +115,17 @@ struct NewPassword {
 #[utoipa::path(post, path = "/api/auth/reset-password", tag = "auth", request_body = NewPassword, responses(
     (status = 200, body = Done), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
     (status = 422, body = ValidationBody), (status = 429, body = ErrorBody)))]
-async fn reset_password(
-    State(app): State<Arc<App>>,
-    client: Client,
-    Body(mut body): Body,
-) -> Result<Json<Done>> {
+async fn reset_password(State(app): State<App>, client: Client, Body(mut body): Body) -> Result<Json<Done>> {
     let token = body.text("token", 1, 100);
     let password = body.secret("password", passwords::SHORTEST, passwords::LONGEST);
     body.finish()?;
     throttle(&app, &client).await?;
     let refused = || ApiError::forbidden("reset_refused", say("reset_refused"));
-    let user = one_time::look(&app, Door::PasswordReset, &token).await?.ok_or_else(refused)?;
+    let user = one_time::look(&app.auth, Door::PasswordReset, &token).await?.ok_or_else(refused)?;
     passwords::check(&password, &user.username).await?;
     // The link is used up by a good password only, and by one of many uses at once.
-    let user = one_time::take(&app, Door::PasswordReset, &token).await?.ok_or_else(refused)?;
-    sessions::replace_password(&app, &user, &password).await?;
+    let user = one_time::take(&app.auth, Door::PasswordReset, &token).await?.ok_or_else(refused)?;
+    sessions::replace_password(&app.auth, &user, &password).await?;
     note(&app, Action::PasswordReset, user.id, &client).await?;
     Ok(Done::new(say("password_changed")))
 }

@@ -1,7 +1,5 @@
 //! `/api/users/me/totp` and the second half of signing in.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -13,17 +11,18 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Done, SignInAnswer, signed_in};
-use super::input::{Body, MemberBody, Object};
+use crate::api::body::MemberBody;
 use crate::app::App;
-use crate::audit::{self, Action, Target};
+use crate::audit::{Action, Target};
 use crate::auth::extract::{Client, Member};
 use crate::auth::one_time::{self, Door};
 use crate::auth::second_factor::{self, Proof};
 use crate::auth::sessions;
-use crate::error::{ApiError, ErrorBody, FieldError, Result, ValidationBody};
+use crate::edge::error::{ApiError, ErrorBody, FieldError, Result, ValidationBody};
+use crate::edge::input::{Body, Object};
 use crate::messages::say;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(status, begin, remove))
         .routes(routes!(confirm))
@@ -40,8 +39,8 @@ struct TotpStatus {
 /// Whether I have a second factor, and how many recovery codes are left.
 #[utoipa::path(get, path = "/api/users/me/totp", tag = "users", security(("access_token" = [])),
     responses((status = 200, body = TotpStatus), (status = 401, body = ErrorBody)))]
-async fn status(State(app): State<Arc<App>>, member: Member) -> Result<Json<TotpStatus>> {
-    let recovery_codes_left = app.store.count_recovery_codes(member.user.id).await?;
+async fn status(State(app): State<App>, member: Member) -> Result<Json<TotpStatus>> {
+    let recovery_codes_left = app.core.store.count_recovery_codes(member.user.id).await?;
     Ok(Json(TotpStatus { enabled: member.user.has_totp, recovery_codes_left }))
 }
 
@@ -56,8 +55,8 @@ struct TotpSetup {
 /// Begin to set a second factor up. Nothing changes until it is confirmed.
 #[utoipa::path(post, path = "/api/users/me/totp", tag = "users", security(("access_token" = [])),
     responses((status = 200, body = TotpSetup), (status = 401, body = ErrorBody), (status = 409, body = ErrorBody)))]
-async fn begin(State(app): State<Arc<App>>, member: Member) -> Result<Json<TotpSetup>> {
-    let setup = second_factor::begin(&app, &member.user).await?;
+async fn begin(State(app): State<App>, member: Member) -> Result<Json<TotpSetup>> {
+    let setup = second_factor::begin(&app.auth, &member.user).await?;
     Ok(Json(TotpSetup {
         otpauth_uri: setup.uri.expose_secret().to_owned(),
         qr_svg: setup.qr_svg.expose_secret().to_owned(),
@@ -83,15 +82,15 @@ struct RecoveryCodes {
     security(("access_token" = [])), responses((status = 200, body = RecoveryCodes), (status = 400, body = ErrorBody),
     (status = 401, body = ErrorBody), (status = 422, body = ValidationBody), (status = 429, body = ErrorBody)))]
 async fn confirm(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     MemberBody(member, mut body): MemberBody,
 ) -> Result<Json<RecoveryCodes>> {
     let code = body.secret("code", 1, 20);
     body.finish()?;
-    let codes = second_factor::confirm(&app, &member.user, &code).await?;
+    let codes = second_factor::confirm(&app.auth, &member.user, &code).await?;
     let entry = member.does(Action::SecondFactorEnabled, &client).on(Target::person(member.user.id));
-    audit::record(&app, entry).await?;
+    app.core.audit.record(&entry).await?;
     let recovery_codes = codes.iter().map(|code| code.expose_secret().to_owned()).collect();
     Ok(Json(RecoveryCodes { success: true, recovery_codes }))
 }
@@ -120,15 +119,15 @@ fn missing_code() -> ApiError {
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 401, body = ErrorBody),
     (status = 422, body = ValidationBody), (status = 429, body = ErrorBody)))]
 async fn remove(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     MemberBody(member, mut body): MemberBody,
 ) -> Result<Json<Done>> {
     let proof = proof(&mut body, "code", "recovery_code");
     body.finish()?;
-    second_factor::remove(&app, &member.user, &proof.ok_or_else(missing_code)?, &client).await?;
+    second_factor::remove(&app.auth, &member.user, &proof.ok_or_else(missing_code)?, &client).await?;
     let entry = member.does(Action::SecondFactorDisabled, &client).on(Target::person(member.user.id));
-    audit::record(&app, entry).await?;
+    app.core.audit.record(&entry).await?;
     Ok(Done::new(say("totp_removed")))
 }
 
@@ -146,15 +145,15 @@ struct SecondHalf {
 #[utoipa::path(post, path = "/api/auth/totp", tag = "auth", request_body = SecondHalf, responses(
     (status = 200, body = SignInAnswer), (status = 401, body = ErrorBody), (status = 422, body = ValidationBody),
     (status = 429, body = ErrorBody)))]
-async fn second_half(State(app): State<Arc<App>>, client: Client, Body(mut body): Body) -> Result<Response> {
+async fn second_half(State(app): State<App>, client: Client, Body(mut body): Body) -> Result<Response> {
     let challenge = body.text("challenge", 1, 100);
     let proof = proof(&mut body, "code", "recovery_code");
     body.finish()?;
     let proof = proof.ok_or_else(missing_code)?;
     let over = || ApiError::new(StatusCode::UNAUTHORIZED, "challenge_over", say("challenge_over"));
-    let user = one_time::look(&app, Door::SecondFactor, &challenge).await?.ok_or_else(over)?;
-    second_factor::verify(&app, &user, &proof, &client).await?;
-    let user = one_time::take(&app, Door::SecondFactor, &challenge).await?.ok_or_else(over)?;
-    let entered = sessions::enter_proven(&app, user, "second factor", &client).await?;
+    let user = one_time::look(&app.auth, Door::SecondFactor, &challenge).await?.ok_or_else(over)?;
+    second_factor::verify(&app.auth, &user, &proof, &client).await?;
+    let user = one_time::take(&app.auth, Door::SecondFactor, &challenge).await?.ok_or_else(over)?;
+    let entered = sessions::enter_proven(&app.auth, user, "second factor", &client).await?;
     Ok(signed_in(&app, entered, StatusCode::OK))
 }

@@ -1,7 +1,5 @@
 //! A person's own sessions and password.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -10,15 +8,16 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Done, TokenAnswer};
-use super::input::{MemberBody, Segment};
+use crate::api::body::MemberBody;
 use crate::app::App;
-use crate::audit::{self, Action, Facts, Field, Target};
+use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Client, Member};
 use crate::auth::{passwords, sessions};
-use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::edge::input::Segment;
 use crate::messages::say;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, end_others))
         .routes(routes!(end))
@@ -45,9 +44,9 @@ struct SessionList {
 /// My sessions, newest first.
 #[utoipa::path(get, path = "/api/auth/sessions", tag = "auth", security(("access_token" = [])),
     responses((status = 200, body = SessionList), (status = 401, body = ErrorBody)))]
-async fn list(State(app): State<Arc<App>>, member: Member) -> Result<Json<SessionList>> {
+async fn list(State(app): State<App>, member: Member) -> Result<Json<SessionList>> {
     let mut data = Vec::new();
-    for (id, record) in app.state.sessions_of(member.user.id).await? {
+    for (id, record) in app.core.state.sessions_of(member.user.id).await? {
         let current = member.claims.sid.as_deref() == Some(id.as_str());
         let last_used_at = format!("{}Z", record.created_at);
         data.push(SessionView {
@@ -67,34 +66,34 @@ async fn list(State(app): State<Arc<App>>, member: Member) -> Result<Json<Sessio
 #[utoipa::path(delete, path = "/api/auth/sessions/{session_id}", tag = "auth", params(("session_id" = String, Path)),
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 404, body = ErrorBody)))]
 async fn end(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     member: Member,
     client: Client,
     Segment(id): Segment,
 ) -> Result<Json<Done>> {
-    let mine = app.state.sessions_of(member.user.id).await?;
+    let mine = app.core.state.sessions_of(member.user.id).await?;
     if !mine.iter().any(|(sid, _)| *sid == id) {
         return Err(ApiError::not_found(say("no_such_session")));
     }
-    app.state.end_session(&id, app.tokens.refresh_life()).await?;
+    app.core.state.end_session(&id, app.auth.tokens.refresh_life()).await?;
     let entry = member.does(Action::SessionEnded, &client).on(Target::person(member.user.id));
-    audit::record(&app, entry.after(Facts::new().typed(Field::Session, &id))).await?;
+    app.core.audit.record(&entry.after(Facts::new().typed(Field::Session, &id))).await?;
     Ok(Done::new(say("session_ended")))
 }
 
 /// End all my sessions but this one.
 #[utoipa::path(delete, path = "/api/auth/sessions", tag = "auth", security(("access_token" = [])),
     responses((status = 200, body = Done), (status = 401, body = ErrorBody)))]
-async fn end_others(State(app): State<Arc<App>>, member: Member, client: Client) -> Result<Json<Done>> {
+async fn end_others(State(app): State<App>, member: Member, client: Client) -> Result<Json<Done>> {
     let mut count = 0_u32;
-    for (sid, _) in app.state.sessions_of(member.user.id).await? {
+    for (sid, _) in app.core.state.sessions_of(member.user.id).await? {
         if member.claims.sid.as_deref() != Some(sid.as_str()) {
-            app.state.end_session(&sid, app.tokens.refresh_life()).await?;
+            app.core.state.end_session(&sid, app.auth.tokens.refresh_life()).await?;
             count += 1;
         }
     }
     let entry = member.does(Action::SessionEnded, &client).on(Target::person(member.user.id));
-    audit::record(&app, entry.after(Facts::new().with(Field::Count, count))).await?;
+    app.core.audit.record(&entry.after(Facts::new().with(Field::Count, count))).await?;
     Ok(Done::new(say("other_sessions_ended")))
 }
 
@@ -113,15 +112,15 @@ struct PasswordChange {
     security(("access_token" = [])), responses((status = 200, body = TokenAnswer), (status = 400, body = ErrorBody),
     (status = 401, body = ErrorBody), (status = 422, body = ValidationBody), (status = 429, body = ErrorBody)))]
 async fn change_password(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     MemberBody(member, mut body): MemberBody,
 ) -> Result<Json<TokenAnswer>> {
     let current = body.optional_text("current_password", 1_000).map(secrecy::SecretString::from);
     let new = body.secret("new_password", passwords::SHORTEST, passwords::LONGEST);
     body.finish()?;
-    let pair = sessions::change_password(&app, &member, current.as_ref(), &new, &client).await?;
+    let pair = sessions::change_password(&app.auth, &member, current.as_ref(), &new, &client).await?;
     let entry = member.does(Action::PasswordChanged, &client).on(Target::person(member.user.id));
-    audit::record(&app, entry).await?;
+    app.core.audit.record(&entry).await?;
     Ok(Json(TokenAnswer::new(&app, pair, None)))
 }

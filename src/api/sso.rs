@@ -3,8 +3,6 @@
 //! A dashboard's server, or a script, gets JSON. A browser that comes back from a provider by itself is sent on to the
 //! front end with a one-time code, which that exchanges for tokens at `handover`.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -17,18 +15,18 @@ use utoipa_axum::routes;
 
 use super::auth::{Done, TokenAnswer, signed_in};
 use super::browser::{Browser, error_page, see_other, to_front_end, with_cookie, without_cookie};
-use super::input::{Body, QueryMap, Segment, query_invalid};
 use crate::app::App;
-use crate::audit::{self, Action, Actor, Entry, Facts, Field, Target};
+use crate::audit::{Action, Actor, Entry, Facts, Field, Target};
 use crate::auth::extract::Client;
 use crate::auth::sessions;
 use crate::auth::signin::pending::{self, Bringer, Link, Pending};
 use crate::auth::signin::{self, Returned, Way, people};
-use crate::error::{ApiError, ErrorBody, FieldError, Result, ValidationBody};
+use crate::edge::error::{ApiError, ErrorBody, FieldError, Result, ValidationBody};
+use crate::edge::input::{Body, QueryMap, Segment, query_invalid};
 use crate::messages::say;
 use crate::store::users::User;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(providers))
         .routes(routes!(linux_do_initiate))
@@ -61,7 +59,7 @@ struct ProviderList {
 
 /// The ways to sign in elsewhere, for the sign-in page.
 #[utoipa::path(get, path = "/api/auth/providers", tag = "auth", responses((status = 200, body = ProviderList)))]
-async fn providers(State(app): State<Arc<App>>) -> Json<ProviderList> {
+async fn providers(State(app): State<App>) -> Json<ProviderList> {
     let view = |way: &Way<'_>| ProviderView {
         name: way.name().to_owned(),
         label: way.label().to_owned(),
@@ -72,7 +70,7 @@ async fn providers(State(app): State<Arc<App>>) -> Json<ProviderList> {
             Way::Oidc(_) => format!("/api/auth/oidc/{}/login", way.name()),
         },
     };
-    Json(ProviderList { data: Way::all(&app).iter().map(view).collect() })
+    Json(ProviderList { data: Way::all(&app.auth).iter().map(view).collect() })
 }
 
 /// Where to send the browser.
@@ -86,7 +84,7 @@ struct Begun {
 async fn limit_beginnings(app: &App, client: &Client) -> Result<()> {
     const PER_MINUTE: u64 = 300;
     let minute = std::time::Duration::from_secs(60);
-    let begun = app.state.count(&format!("sign_in_begun:{}", client.address), minute).await?;
+    let begun = app.core.state.count(&format!("sign_in_begun:{}", client.address), minute).await?;
     if begun > PER_MINUTE {
         return Err(ApiError::too_many("too_many_requests", say("sign_in_too_many"), minute));
     }
@@ -105,7 +103,7 @@ pub(super) async fn begin(
     limit_beginnings(app, client).await?;
     let cookie = browser.cookie_or_new();
     let pending = Pending { browser: Some(pending::fingerprint(&cookie)), link, proof: None };
-    let (authorization_url, state) = signin::begin(app, way, pending).await?;
+    let (authorization_url, state) = signin::begin(&app.auth, way, pending).await?;
     let response = if redirects && browser.0.navigates {
         see_other(&authorization_url)?
     } else {
@@ -127,15 +125,15 @@ async fn complete(
     bringer: &Bringer,
     client: &Client,
 ) -> Result<Outcome> {
-    let pending = pending::take(app, way, &returned.state, bringer).await?;
-    let profile = signin::fetch(app, way, returned, &pending).await?;
+    let pending = pending::take(&app.auth, way, &returned.state, bringer).await?;
+    let profile = signin::fetch(&app.auth, way, returned, &pending).await?;
     match &pending.link {
-        None => Ok(Outcome::SignedIn(people::sign_in(app, way, &profile).await?)),
+        None => Ok(Outcome::SignedIn(people::sign_in(&app.auth, way, &profile).await?)),
         Some(link) => {
-            people::link(app, way, &profile, link).await?;
+            people::link(&app.auth, way, &profile, link).await?;
             let entry = Entry::new(Action::IdentityLinked, Actor::Person(link.user), client);
             let facts = Facts::new().typed(Field::Provider, way.name());
-            audit::record(app, entry.on(Target::person(link.user)).after(facts)).await?;
+            app.core.audit.record(&entry.on(Target::person(link.user)).after(facts)).await?;
             Ok(Outcome::Linked)
         }
     }
@@ -151,7 +149,7 @@ async fn answer(
 ) -> Result<Response> {
     let response = match complete(app, way, returned, &browser.0, client).await? {
         Outcome::SignedIn(user) => {
-            signed_in(app, sessions::enter(app, user, "provider", None, client).await?, StatusCode::OK)
+            signed_in(app, sessions::enter(&app.auth, user, "provider", None, client).await?, StatusCode::OK)
         }
         Outcome::Linked => Done::new(say("sign_in_linked")).into_response(),
     };
@@ -172,7 +170,7 @@ async fn answer_browser(
     };
     match (outcome, &browser.0.cookie) {
         (Ok(Outcome::SignedIn(user)), Some(cookie)) => {
-            let code = pending::offer(app, user.id, user.token_generation, cookie).await?;
+            let code = pending::offer(&app.auth, user.id, user.token_generation, cookie).await?;
             to_front_end(app, &format!("handover={code}"))
         }
         (Ok(Outcome::SignedIn(_)), None) => Ok(error_page(app, &way.invalid_state())),
@@ -203,7 +201,7 @@ const LONGEST_CODE: usize = 4_096;
 async fn returned(app: &App, way: &Way<'_>, query: &QueryMap, browser: &Browser) -> Result<Returned> {
     let (code, state) = (query.given("code"), query.given("state"));
     if query.get("error").is_some() && code.is_none() {
-        pending::take(app, way, state.unwrap_or_default(), &browser.0).await?;
+        pending::take(&app.auth, way, state.unwrap_or_default(), &browser.0).await?;
         return Err(ApiError::bad_request("sign_in_declined", say("sign_in_declined")));
     }
     let missing = |name: &str| FieldError {
@@ -244,12 +242,8 @@ fn returned_body(Body(mut body): Body) -> Result<Returned> {
 /// Begin to sign in at Linux.do.
 #[utoipa::path(get, path = "/api/auth/sso/initiate", tag = "auth", responses(
     (status = 200, body = Begun), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
-async fn linux_do_initiate(
-    State(app): State<Arc<App>>,
-    client: Client,
-    browser: Browser,
-) -> Result<Response> {
-    begin(&app, &Way::named(&app, "linuxdo")?, &client, &browser, None, false).await
+async fn linux_do_initiate(State(app): State<App>, client: Client, browser: Browser) -> Result<Response> {
+    begin(&app, &Way::named(&app.auth, "linuxdo")?, &client, &browser, None, false).await
 }
 
 /// Come back from Linux.do. A browser that navigates here is sent on to the front end.
@@ -258,19 +252,19 @@ async fn linux_do_initiate(
     (status = 200, body = TokenAnswer), (status = 303, description = "To the front end, for a browser"),
     (status = 400, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn linux_do_callback(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     browser: Browser,
     query: QueryMap,
 ) -> Result<Response> {
-    answer_return(&app, &Way::named(&app, "linuxdo")?, &query, &client, &browser).await
+    answer_return(&app, &Way::named(&app.auth, "linuxdo")?, &query, &client, &browser).await
 }
 
 /// Begin to sign in at GitHub.
 #[utoipa::path(get, path = "/api/auth/github/login", tag = "auth", responses(
     (status = 200, body = Begun), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
-async fn github_login(State(app): State<Arc<App>>, client: Client, browser: Browser) -> Result<Response> {
-    begin(&app, &Way::named(&app, "github")?, &client, &browser, None, false).await
+async fn github_login(State(app): State<App>, client: Client, browser: Browser) -> Result<Response> {
+    begin(&app, &Way::named(&app.auth, "github")?, &client, &browser, None, false).await
 }
 
 /// Come back from GitHub through a dashboard.
@@ -278,13 +272,13 @@ async fn github_login(State(app): State<Arc<App>>, client: Client, browser: Brow
     (status = 200, body = TokenAnswer), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
     (status = 422, body = ValidationBody)))]
 async fn github_callback(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     browser: Browser,
     body: Body,
 ) -> Result<Response> {
     let returned = returned_body(body)?;
-    answer(&app, &Way::named(&app, "github")?, &returned, &client, &browser).await
+    answer(&app, &Way::named(&app.auth, "github")?, &returned, &client, &browser).await
 }
 
 /// Come back from GitHub directly.
@@ -293,17 +287,17 @@ async fn github_callback(
     (status = 200, body = TokenAnswer), (status = 303, description = "To the front end, for a browser"),
     (status = 400, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn github_return(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     browser: Browser,
     query: QueryMap,
 ) -> Result<Response> {
-    answer_return(&app, &Way::named(&app, "github")?, &query, &client, &browser).await
+    answer_return(&app, &Way::named(&app.auth, "github")?, &query, &client, &browser).await
 }
 
 /// The OpenID Connect provider of a path; the other two have paths of their own.
 fn oidc<'a>(app: &'a App, name: &str) -> Result<Way<'a>> {
-    match Way::named(app, name)? {
+    match Way::named(&app.auth, name)? {
         way @ Way::Oidc(_) => Ok(way),
         Way::LinuxDo(_) | Way::GitHub(_) => Err(ApiError::not_found("Not Found")),
     }
@@ -314,7 +308,7 @@ fn oidc<'a>(app: &'a App, name: &str) -> Result<Way<'a>> {
     (status = 200, body = Begun), (status = 303, description = "To the provider, for a browser"),
     (status = 404, body = ErrorBody), (status = 429, body = ErrorBody), (status = 502, body = ErrorBody)))]
 async fn oidc_login(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     Segment(name): Segment,
     client: Client,
     browser: Browser,
@@ -332,7 +326,7 @@ async fn oidc_login(
     (status = 200, body = TokenAnswer), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
     (status = 422, body = ValidationBody), (status = 502, body = ErrorBody)))]
 async fn oidc_callback(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     Segment(name): Segment,
     client: Client,
     browser: Browser,
@@ -349,7 +343,7 @@ async fn oidc_callback(
     (status = 200, body = TokenAnswer), (status = 303, description = "To the front end, for a browser"),
     (status = 400, body = ErrorBody), (status = 422, body = ValidationBody), (status = 502, body = ErrorBody)))]
 async fn oidc_return(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     Segment(name): Segment,
     client: Client,
     browser: Browser,
@@ -371,7 +365,7 @@ struct HandoverBody {
     (status = 401, body = ErrorBody, description = "The second factor is still to be shown"),
     (status = 422, body = ValidationBody)))]
 async fn handover(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     browser: Browser,
     Body(mut body): Body,
@@ -379,10 +373,10 @@ async fn handover(
     let code = body.text("code", 0, LONGEST_CODE);
     body.finish()?;
     let invalid = || ApiError::bad_request("invalid_handover", say("sign_in_handover_invalid"));
-    let redeemed = pending::redeem(&app, &code, browser.0.cookie.as_deref()).await?;
+    let redeemed = pending::redeem(&app.auth, &code, browser.0.cookie.as_deref()).await?;
     let (id, generation) = redeemed.ok_or_else(invalid)?;
-    let user = app.store.find_user(id).await?;
+    let user = app.core.store.find_user(id).await?;
     let user = user.filter(|user| user.is_active && user.token_generation == generation);
-    let entered = sessions::enter(&app, user.ok_or_else(invalid)?, "provider", None, &client).await?;
+    let entered = sessions::enter(&app.auth, user.ok_or_else(invalid)?, "provider", None, &client).await?;
     Ok(signed_in(&app, entered, StatusCode::OK))
 }

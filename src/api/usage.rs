@@ -1,7 +1,6 @@
 //! `/api/usage`: one's own calls, one by one and summed up.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -11,15 +10,15 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::input::{QueryMap, query_invalid};
 use crate::app::App;
 use crate::auth::extract::Member;
 use crate::clock::Timestamp;
-use crate::error::{ApiError, Result, ValidationBody};
+use crate::edge::error::{ApiError, Result, ValidationBody};
+use crate::edge::input::{QueryMap, query_invalid};
 use crate::ids::KeyId;
 use crate::store::usage::{UsageFilter, UsageLog, UsageSums};
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(logs)).routes(routes!(stats))
 }
 
@@ -81,10 +80,11 @@ fn filter(query: &QueryMap) -> Result<UsageFilter> {
     ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ("limit" = Option<i64>, Query, description = "1 to 1000, 50 unless told")),
     responses((status = 200, body = Page), (status = 422, body = ValidationBody)))]
-async fn logs(State(app): State<Arc<App>>, member: Member, query: QueryMap) -> Result<Json<Page>> {
+async fn logs(State(app): State<App>, member: Member, query: QueryMap) -> Result<Json<Page>> {
     let limit = number(&query, "limit")?.unwrap_or(DEFAULT_PAGE).clamp(1, LARGEST_PAGE);
     let after = parse_cursor(&query)?;
-    let mut data = app.store.list_usage(member.user.id, &filter(&query)?, after, limit + 1).await?;
+    app.gateway.settled().await;
+    let mut data = app.core.store.list_usage(member.user.id, &filter(&query)?, after, limit + 1).await?;
     let has_more = i64::try_from(data.len()).is_ok_and(|rows| rows > limit);
     if has_more {
         data.pop();
@@ -187,14 +187,15 @@ fn group<K: Ord>(rows: &[UsageSums], key: impl Fn(&UsageSums) -> K) -> impl Iter
     ("from" = Option<String>, Query, description = "RFC 3339; 30 days ago unless told"),
     ("until" = Option<String>, Query, description = "RFC 3339; now unless told")),
     responses((status = 200, body = StatsAnswer), (status = 422, body = ValidationBody)))]
-async fn stats(State(app): State<Arc<App>>, member: Member, query: QueryMap) -> Result<Json<StatsAnswer>> {
-    let now = app.clock.now().plus(Duration::from_secs(1));
+async fn stats(State(app): State<App>, member: Member, query: QueryMap) -> Result<Json<StatsAnswer>> {
+    let now = app.core.clock.now().plus(Duration::from_secs(1));
     let until = moment(&query, "until")?.unwrap_or(now);
     let from = moment(&query, "from")?.unwrap_or_else(|| until.minus(DAY * DEFAULT_PERIOD_DAYS));
     if until.since(from) > DAY * LONGEST_PERIOD_DAYS {
         return Err(query_invalid("from", "value_error", "Value error, a period is at most 400 days"));
     }
-    let rows = app.store.sum_usage(member.user.id, from, until).await.map_err(ApiError::from)?;
+    app.gateway.settled().await;
+    let rows = app.core.store.sum_usage(member.user.id, from, until).await.map_err(ApiError::from)?;
     let mut total = Sums::default();
     rows.iter().for_each(|row| total.add(row));
     let by_day = group(&rows, |row| row.day).map(|(day, sums)| Day { day: date(day), sums }).collect();

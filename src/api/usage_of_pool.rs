@@ -1,7 +1,6 @@
 //! `/api/usage` as AntiHub's dashboard reads it: quotas, consumption, accounts with what is left of them, and summaries.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -13,13 +12,13 @@ use utoipa_axum::routes;
 
 use super::accounts::{Account, accounts_of};
 use super::answer::Answer;
-use super::input::QueryMap;
 use super::plugin::quotas::{AccountQuota, Consumption, SharedPool, UserQuota, units};
 use crate::app::App;
 use crate::auth::extract::Member;
-use crate::error::{Result, ValidationBody};
+use crate::edge::error::{Result, ValidationBody};
+use crate::edge::input::QueryMap;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(quotas))
         .routes(routes!(consumption))
@@ -41,7 +40,7 @@ struct Quotas {
 /// My quota for others' accounts, and the shared pool.
 #[utoipa::path(get, path = "/api/usage/quotas", tag = "usage", security(("access_token" = [])),
     responses((status = 200, body = Answer<Quotas>)))]
-async fn quotas(State(app): State<Arc<App>>, member: Member) -> Result<Json<Answer<Quotas>>> {
+async fn quotas(State(app): State<App>, member: Member) -> Result<Json<Answer<Quotas>>> {
     Ok(Answer::data(Quotas {
         user_quota: UserQuota::of_person(&app, &member.user).await?,
         shared_pool_quota: SharedPool::seen_by(&app, member.user.id).await?,
@@ -54,7 +53,7 @@ async fn quotas(State(app): State<Arc<App>>, member: Member) -> Result<Json<Answ
     ("start_date" = Option<String>, Query), ("end_date" = Option<String>, Query)),
     responses((status = 200, body = Answer<Vec<Consumption>>), (status = 422, body = ValidationBody)))]
 async fn consumption(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     member: Member,
     query: QueryMap,
 ) -> Result<Json<Answer<Vec<Consumption>>>> {
@@ -72,10 +71,7 @@ struct AccountWithQuotas {
 /// My accounts with what is left of each. No provider is asked.
 #[utoipa::path(get, path = "/api/usage/accounts", tag = "usage", security(("access_token" = [])),
     responses((status = 200, body = Answer<Vec<AccountWithQuotas>>)))]
-async fn accounts(
-    State(app): State<Arc<App>>,
-    member: Member,
-) -> Result<Json<Answer<Vec<AccountWithQuotas>>>> {
+async fn accounts(State(app): State<App>, member: Member) -> Result<Json<Answer<Vec<AccountWithQuotas>>>> {
     let accounts = accounts_of(&app, member.user.id).await?;
     let made: Vec<_> = accounts.iter().map(|account| (account.id().clone(), account.created_at())).collect();
     let mut quotas = AccountQuota::of_many(&app, &made).await?;
@@ -89,8 +85,8 @@ async fn accounts(
 /// My accounts counted, my quotas by model, and the pool.
 #[utoipa::path(get, path = "/api/usage/summary", tag = "usage", security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>)))]
-async fn summary(State(app): State<Arc<App>>, member: Member) -> Result<Json<Answer<Value>>> {
-    let rows = app.store.list_accounts(member.user.id).await?;
+async fn summary(State(app): State<App>, member: Member) -> Result<Json<Answer<Value>>> {
+    let rows = app.core.store.list_accounts(member.user.id).await?;
     let active = rows.iter().filter(|row| row.is_enabled).count();
     let user_quotas = UserQuota::of_person(&app, &member.user).await?;
     let user_quotas: BTreeMap<String, Value> = user_quotas.into_iter().map(UserQuota::in_summary).collect();
@@ -105,8 +101,8 @@ async fn summary(State(app): State<Arc<App>>, member: Member) -> Result<Json<Ans
 /// The shared pool: everybody's accounts counted, what is left by model, and what I took.
 #[utoipa::path(get, path = "/api/usage/shared-pool/stats", tag = "usage", security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>)))]
-async fn pool_stats(State(app): State<Arc<App>>, member: Member) -> Result<Json<Answer<Value>>> {
-    let counts = app.store.count_shared().await?;
+async fn pool_stats(State(app): State<App>, member: Member) -> Result<Json<Answer<Value>>> {
+    let counts = app.core.store.count_shared().await?;
     let pool = SharedPool::seen_by(&app, member.user.id).await?;
     let by_model = pool.quotas.into_iter().map(|row| {
         let total = units(i64::try_from(row.millionths).unwrap_or(i64::MAX));

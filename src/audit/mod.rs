@@ -12,10 +12,8 @@ mod entry;
 mod note;
 mod verify;
 
-use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::error::Result;
 use crate::store::audit::AuditRow;
 use crate::store::{Store, StoreError, Tx};
 
@@ -31,11 +29,6 @@ pub struct Audit {
     store: Store,
     clock: Clock,
     note: Note,
-}
-
-/// Records what a request did. A failure is the request's failure: what can't be recorded must not be done silently.
-pub async fn record(app: &App, entry: Entry) -> Result<()> {
-    Ok(app.audit.record(&entry).await?)
 }
 
 impl Audit {

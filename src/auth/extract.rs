@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
 use axum::http::header::{AUTHORIZATION, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
@@ -12,14 +12,14 @@ use millpond_wire::Dialect;
 use sha2::{Digest as _, Sha256};
 use url::form_urlencoded;
 
-use super::callers::KeyProblem;
+use super::Auth;
+use super::authenticator::KeyProblem;
 use super::keys::{ApiKey, KeyRefusal, PREFIX};
 use super::tokens::Claims;
-use crate::app::App;
 use crate::audit::{Action, Actor, Entry, Origin};
-use crate::error::{ApiError, Result, dialect_of};
+use crate::edge::error::{ApiError, Result, dialect_of};
+use crate::edge::request_log::RequestId;
 use crate::messages::say;
-use crate::request_log::RequestId;
 use crate::store::users::{Role, User};
 
 /// A signed-in person: an access token, never a key.
@@ -101,10 +101,14 @@ fn credentials(headers: &HeaderMap) -> Credentials<'_> {
     }
 }
 
-impl FromRequestParts<Arc<App>> for Member {
+impl<S: Send + Sync> FromRequestParts<S> for Member
+where
+    Arc<Auth>: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let auth = Arc::<Auth>::from_ref(state);
         let token = match credentials(&parts.headers) {
             Credentials::Absent => return Err(ApiError::forbidden("not_authenticated", "Not authenticated")),
             Credentials::OtherScheme => {
@@ -112,7 +116,7 @@ impl FromRequestParts<Arc<App>> for Member {
             }
             Credentials::Bearer(token) => token,
         };
-        let (user, claims) = app.callers.by_access_token(token).await?;
+        let (user, claims) = auth.authenticator.by_access_token(token).await?;
         tracing::Span::current().record("user", user.id.0);
         Ok(Self { user, claims })
     }
@@ -122,23 +126,27 @@ impl FromRequestParts<Arc<App>> for Member {
 #[derive(Clone, Debug)]
 pub struct Auditor(pub Member);
 
-impl FromRequestParts<Arc<App>> for Auditor {
+impl<S: Send + Sync> FromRequestParts<S> for Auditor
+where
+    Arc<Auth>: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
-        let member = Member::from_request_parts(parts, app).await?;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let auth = Arc::<Auth>::from_ref(state);
+        let member = Member::from_request_parts(parts, state).await?;
         match member.user.role() {
             Role::Auditor => Ok(Self(member)),
-            Role::Admin | Role::Member => Admin::of(app, member).map(|Admin(member)| Self(member)),
+            Role::Admin | Role::Member => Admin::of(&auth, member).map(|Admin(member)| Self(member)),
         }
     }
 }
 
 impl Admin {
     /// The member as an administrator, if they are one and have the second factor that the policy asks for.
-    pub fn of(app: &App, member: Member) -> Result<Self> {
+    pub fn of(auth: &Auth, member: Member) -> Result<Self> {
         match member.user.role() {
-            Role::Admin if app.config.people.admins_need_totp && !member.user.has_totp => {
+            Role::Admin if auth.core.config.people.admins_need_totp && !member.user.has_totp => {
                 Err(ApiError::forbidden("totp_needed", say("totp_needed")))
             }
             Role::Admin => Ok(Self(member)),
@@ -149,21 +157,29 @@ impl Admin {
     }
 }
 
-impl FromRequestParts<Arc<App>> for Admin {
+impl<S: Send + Sync> FromRequestParts<S> for Admin
+where
+    Arc<Auth>: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
-        Self::of(app, Member::from_request_parts(parts, app).await?)
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let auth = Arc::<Auth>::from_ref(state);
+        Self::of(&auth, Member::from_request_parts(parts, state).await?)
     }
 }
 
-impl FromRequestParts<Arc<App>> for Caller {
+impl<S: Send + Sync> FromRequestParts<S> for Caller
+where
+    Arc<Auth>: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let auth = Arc::<Auth>::from_ref(state);
         // The contract: a header of the dialect's own decides alone, and is a key whatever it looks like.
         if let Some(key) = key_of_dialect(parts) {
-            let (user, key) = app.callers.by_key(&key).await?.map_err(refuse_key)?;
+            let (user, key) = auth.authenticator.by_key(&key).await?.map_err(refuse_key)?;
             tracing::Span::current().record("key", key.id.0);
             return may_call(Self { user, key: Some(key) });
         }
@@ -172,11 +188,11 @@ impl FromRequestParts<Arc<App>> for Caller {
             return Err(ApiError::unauthorized("missing_api_key", message));
         };
         let caller = if token.starts_with(PREFIX) {
-            let (user, key) = app.callers.by_key(token).await?.map_err(refuse_key)?;
+            let (user, key) = auth.authenticator.by_key(token).await?.map_err(refuse_key)?;
             tracing::Span::current().record("key", key.id.0);
             Self { user, key: Some(key) }
         } else {
-            let (user, _) = app.callers.by_access_token(token).await.map_err(refuse_access_token)?;
+            let (user, _) = auth.authenticator.by_access_token(token).await.map_err(refuse_access_token)?;
             Self { user, key: None }
         };
         may_call(caller)
@@ -241,14 +257,18 @@ fn refuse_access_token(error: ApiError) -> ApiError {
     }
 }
 
-impl FromRequestParts<Arc<App>> for Client {
+impl<S: Send + Sync> FromRequestParts<S> for Client
+where
+    Arc<Auth>: FromRef<S>,
+{
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let auth = Arc::<Auth>::from_ref(state);
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         let peer = peer.ok_or_else(|| ApiError::internal("the server did not say who is connected"))?;
         let trusted =
-            |address: IpAddr| app.config.http.trusted_proxies.iter().any(|net| net.contains(address));
+            |address: IpAddr| auth.core.config.http.trusted_proxies.iter().any(|net| net.contains(address));
         let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
         let address = client_address(peer, &parts.headers, trusted);
         let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());

@@ -5,10 +5,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
-use super::vault::{Undecryptable, Vault};
 use crate::clock::Timestamp;
 use crate::ids::{KeyId, UserId};
 use crate::store::api_keys::ApiKeyRow;
+use crate::vault::{Undecryptable, Vault};
 
 /// What every key begins with.
 pub const PREFIX: &str = "sk-";

@@ -9,8 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
-use crate::app::App;
-use crate::error::Result;
+use super::Auth;
+use crate::edge::error::Result;
 use crate::ids::UserId;
 use crate::store::users::User;
 
@@ -61,28 +61,28 @@ pub fn hash(secret: &str) -> String {
 }
 
 /// A new secret for a door of this person.
-pub async fn give(app: &App, door: Door, user: &User) -> Result<SecretString> {
+pub async fn give(auth: &Auth, door: Door, user: &User) -> Result<SecretString> {
     let secret = secret();
     let value = format!("{}:{}", user.id, door.stamp(user));
-    app.state.put(&door.key(&hash(secret.expose_secret())), &value, door.life()).await?;
+    auth.core.state.put(&door.key(&hash(secret.expose_secret())), &value, door.life()).await?;
     Ok(secret)
 }
 
 /// Whose door the secret opens, without using it up; nobody's when what it was made for has changed since.
-pub async fn look(app: &App, door: Door, secret: &str) -> Result<Option<User>> {
-    let held = app.state.get(&door.key(&hash(secret))).await?;
-    opened(app, door, held).await
+pub async fn look(auth: &Auth, door: Door, secret: &str) -> Result<Option<User>> {
+    let held = auth.core.state.get(&door.key(&hash(secret))).await?;
+    opened(auth, door, held).await
 }
 
 /// Whose door the secret opens; it is good no more.
-pub async fn take(app: &App, door: Door, secret: &str) -> Result<Option<User>> {
-    let held = app.state.take(&door.key(&hash(secret))).await?;
-    opened(app, door, held).await
+pub async fn take(auth: &Auth, door: Door, secret: &str) -> Result<Option<User>> {
+    let held = auth.core.state.take(&door.key(&hash(secret))).await?;
+    opened(auth, door, held).await
 }
 
-async fn opened(app: &App, door: Door, held: Option<String>) -> Result<Option<User>> {
+async fn opened(auth: &Auth, door: Door, held: Option<String>) -> Result<Option<User>> {
     let Some((id, stamp)) = held.as_deref().and_then(|held| held.split_once(':')) else { return Ok(None) };
     let Ok(id) = id.parse().map(UserId) else { return Ok(None) };
-    let user = app.store.find_user(id).await?;
+    let user = auth.core.store.find_user(id).await?;
     Ok(user.filter(|user| door.stamp(user) == stamp))
 }

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::error::{ApiError, Result};
+use crate::edge::error::{ApiError, Result};
 use crate::messages::say;
 
 /// The cost of new hashes; weaker ones are replaced when their owner signs in.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 
+use super::Auth;
 use super::{one_time, passwords};
-use crate::app::App;
 use crate::config::Registration;
-use crate::error::{ApiError, Result};
+use crate::edge::error::{ApiError, Result};
 use crate::ids::UserId;
 use crate::messages::say;
 use crate::names;
@@ -28,12 +28,12 @@ fn taken() -> ApiError {
     ApiError::new(axum::http::StatusCode::CONFLICT, "username_taken", say("username_taken"))
 }
 
-async fn new_user(app: &App, name: &str, password: &SecretString, role: Role) -> Result<NewUser> {
+async fn new_user(auth: &Auth, name: &str, password: &SecretString, role: Role) -> Result<NewUser> {
     let username = accept_name(name)?;
     passwords::check(password, &username).await?;
     Ok(NewUser {
         username,
-        password_hash: Some(app.passwords.hash(password).await?),
+        password_hash: Some(auth.passwords.hash(password).await?),
         oauth_id: None,
         avatar_url: None,
         trust_level: 0,
@@ -44,28 +44,33 @@ async fn new_user(app: &App, name: &str, password: &SecretString, role: Role) ->
     })
 }
 
-async fn found(app: &App, id: UserId) -> Result<User> {
-    app.store.find_user(id).await?.ok_or_else(|| ApiError::internal("a person just made is gone"))
+async fn found(auth: &Auth, id: UserId) -> Result<User> {
+    auth.core.store.find_user(id).await?.ok_or_else(|| ApiError::internal("a person just made is gone"))
 }
 
 /// Makes a member, as the installation's rules allow.
-pub async fn register(app: &App, name: &str, password: &SecretString, invite: Option<&str>) -> Result<User> {
-    let now = app.clock.now();
-    match app.config.people.registration {
+pub async fn register(
+    auth: &Auth,
+    name: &str,
+    password: &SecretString,
+    invite: Option<&str>,
+) -> Result<User> {
+    let now = auth.core.clock.now();
+    match auth.core.config.people.registration {
         Registration::Closed => Err(ApiError::forbidden("registration_closed", say("registration_closed"))),
         Registration::Sso => {
             Err(ApiError::forbidden("registration_by_provider", say("registration_by_provider")))
         }
         Registration::Open => {
-            let user = new_user(app, name, password, Role::Member).await?;
-            found(app, app.store.create_user(&user, now).await?.ok_or_else(taken)?).await
+            let user = new_user(auth, name, password, Role::Member).await?;
+            found(auth, auth.core.store.create_user(&user, now).await?.ok_or_else(taken)?).await
         }
         Registration::Invite => {
             let not_invited = || ApiError::forbidden("not_invited", say("not_invited"));
             let code = one_time::hash(invite.ok_or_else(not_invited)?.trim());
-            let user = new_user(app, name, password, Role::Member).await?;
-            match app.store.create_invited_user(&user, &code, now).await? {
-                Invited::Created(id) => found(app, id).await,
+            let user = new_user(auth, name, password, Role::Member).await?;
+            match auth.core.store.create_invited_user(&user, &code, now).await? {
+                Invited::Created(id) => found(auth, id).await,
                 Invited::NameTaken => Err(taken()),
                 Invited::NotInvited => Err(not_invited()),
             }
@@ -74,30 +79,30 @@ pub async fn register(app: &App, name: &str, password: &SecretString, invite: Op
 }
 
 /// The secret with which the first administrator can be made; `None` when there is somebody already.
-pub async fn setup_secret(app: &App) -> Result<Option<SecretString>> {
-    if !app.store.list_users(UserId(0), 1).await?.is_empty() {
+pub async fn setup_secret(auth: &Auth) -> Result<Option<SecretString>> {
+    if !auth.core.store.list_users(UserId(0), 1).await?.is_empty() {
         return Ok(None);
     }
-    let fresh = app.vault.encrypt(one_time::secret().expose_secret());
+    let fresh = auth.core.vault.encrypt(one_time::secret().expose_secret());
     // Of several instances that start at once one decides; what an earlier start left is shown again.
-    app.state.compare_and_put(SETUP_KEY, None, &fresh, SETUP_LIFE).await?;
-    let kept = app.state.get(SETUP_KEY).await?;
-    kept.map(|kept| app.vault.decrypt(&kept)).transpose().map_err(ApiError::internal)
+    auth.core.state.compare_and_put(SETUP_KEY, None, &fresh, SETUP_LIFE).await?;
+    let kept = auth.core.state.get(SETUP_KEY).await?;
+    kept.map(|kept| auth.core.vault.decrypt(&kept)).transpose().map_err(ApiError::internal)
 }
 
 /// Makes the first administrator. The secret is good once, and only while there is nobody.
-pub async fn set_up(app: &App, secret: &str, name: &str, password: &SecretString) -> Result<User> {
+pub async fn set_up(auth: &Auth, secret: &str, name: &str, password: &SecretString) -> Result<User> {
     let refused = || ApiError::forbidden("setup_refused", say("setup_refused"));
-    let expected = setup_secret(app).await?.ok_or_else(refused)?;
+    let expected = setup_secret(auth).await?.ok_or_else(refused)?;
     if !bool::from(expected.expose_secret().as_bytes().ct_eq(secret.as_bytes())) {
         return Err(refused());
     }
-    let user = new_user(app, name, password, Role::Admin).await?;
+    let user = new_user(auth, name, password, Role::Admin).await?;
     // Checked again by taking it: of many uses at once one goes on.
-    let taken_secret = app.state.take(SETUP_KEY).await?.ok_or_else(refused)?;
-    let same = app.vault.decrypt(&taken_secret).map_err(ApiError::internal)?;
+    let taken_secret = auth.core.state.take(SETUP_KEY).await?.ok_or_else(refused)?;
+    let same = auth.core.vault.decrypt(&taken_secret).map_err(ApiError::internal)?;
     if same.expose_secret() != expected.expose_secret() {
         return Err(refused());
     }
-    found(app, app.store.create_user(&user, app.clock.now()).await?.ok_or_else(taken)?).await
+    found(auth, auth.core.store.create_user(&user, auth.core.clock.now()).await?.ok_or_else(taken)?).await
 }

@@ -8,11 +8,11 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
 use totp_rs::{Builder, Secret, Totp};
 
+use super::Auth;
 use super::extract::Client;
 use super::one_time;
-use crate::app::App;
-use crate::audit::{self, Action, Actor, Entry, Target};
-use crate::error::{ApiError, Result};
+use crate::audit::{Action, Actor, Entry, Target};
+use crate::edge::error::{ApiError, Result};
 use crate::messages::say;
 use crate::state::Invalidation;
 use crate::state::throttle::Subject;
@@ -49,17 +49,17 @@ fn totp(secret: &[u8], name: &str) -> Result<Totp> {
         .map_err(|_| ApiError::internal("a second factor's secret can't be used"))
 }
 
-fn open(app: &App, user: &User, stored: &str) -> Result<Totp> {
-    let text = app.vault.decrypt(stored).map_err(ApiError::internal)?;
+fn open(auth: &Auth, user: &User, stored: &str) -> Result<Totp> {
+    let text = auth.core.vault.decrypt(stored).map_err(ApiError::internal)?;
     let secret = STANDARD_NO_PAD.decode(text.expose_secret()).map_err(ApiError::internal)?;
     totp(&secret, &user.username)
 }
 
 /// Begins to set a second factor up. Nothing is asked for it until it is confirmed.
-pub async fn begin(app: &App, user: &User) -> Result<Setup> {
+pub async fn begin(auth: &Auth, user: &User) -> Result<Setup> {
     let secret = rand::random::<[u8; SECRET_BYTES]>();
-    let stored = app.vault.encrypt(&STANDARD_NO_PAD.encode(secret));
-    if !app.store.begin_second_factor(user.id, &stored, app.clock.now()).await? {
+    let stored = auth.core.vault.encrypt(&STANDARD_NO_PAD.encode(secret));
+    if !auth.core.store.begin_second_factor(user.id, &stored, auth.core.clock.now()).await? {
         let status = axum::http::StatusCode::CONFLICT;
         return Err(ApiError::new(status, "totp_exists", say("totp_exists")));
     }
@@ -71,39 +71,39 @@ pub async fn begin(app: &App, user: &User) -> Result<Setup> {
 }
 
 /// Confirms the second factor with a first code; answers the recovery codes, which are never shown again.
-pub async fn confirm(app: &App, user: &User, code: &SecretString) -> Result<Vec<SecretString>> {
-    let stored = app.store.find_second_factor(user.id, false).await?;
+pub async fn confirm(auth: &Auth, user: &User, code: &SecretString) -> Result<Vec<SecretString>> {
+    let stored = auth.core.store.find_second_factor(user.id, false).await?;
     let stored = stored.ok_or_else(|| ApiError::bad_request("totp_not_begun", say("totp_not_begun")))?;
-    slow_down(app, user).await?;
-    let accepted = accept_code(app, user, &stored, code).await?;
-    settle(app, user, accepted).await?;
+    slow_down(auth, user).await?;
+    let accepted = accept_code(auth, user, &stored, code).await?;
+    settle(auth, user, accepted).await?;
     let codes: Vec<SecretString> = (0..RECOVERY_CODES).map(|_| recovery_code()).collect();
     let hashes: Vec<String> = codes.iter().map(|code| one_time::hash(&bare(code.expose_secret()))).collect();
-    if !app.store.confirm_second_factor(user.id, &stored, &hashes).await? {
+    if !auth.core.store.confirm_second_factor(user.id, &stored, &hashes).await? {
         return Err(ApiError::bad_request("totp_not_begun", say("totp_not_begun")));
     }
-    app.state.publish(Invalidation::User(user.id)).await;
+    auth.core.state.publish(Invalidation::User(user.id)).await;
     Ok(codes)
 }
 
 /// Removes the second factor of who can show it.
-pub async fn remove(app: &App, user: &User, proof: &Proof, client: &Client) -> Result<()> {
-    verify(app, user, proof, client).await?;
-    app.store.remove_second_factor(user.id).await?;
-    app.state.publish(Invalidation::User(user.id)).await;
+pub async fn remove(auth: &Auth, user: &User, proof: &Proof, client: &Client) -> Result<()> {
+    verify(auth, user, proof, client).await?;
+    auth.core.store.remove_second_factor(user.id).await?;
+    auth.core.state.publish(Invalidation::User(user.id)).await;
     Ok(())
 }
 
 /// Refuses whoever can't show the second factor. Guessing is slowed down as it is with passwords.
-pub async fn verify(app: &App, user: &User, proof: &Proof, client: &Client) -> Result<()> {
-    slow_down(app, user).await?;
+pub async fn verify(auth: &Auth, user: &User, proof: &Proof, client: &Client) -> Result<()> {
+    slow_down(auth, user).await?;
     let accepted = match proof {
         Proof::Recovery(code) => {
             let hash = one_time::hash(&bare(code.expose_secret()));
-            app.store.use_recovery_code(user.id, &hash).await?
+            auth.core.store.use_recovery_code(user.id, &hash).await?
         }
-        Proof::Code(code) => match app.store.find_second_factor(user.id, true).await? {
-            Some(stored) => accept_code(app, user, &stored, code).await?,
+        Proof::Code(code) => match auth.core.store.find_second_factor(user.id, true).await? {
+            Some(stored) => accept_code(auth, user, &stored, code).await?,
             None => false,
         },
     };
@@ -114,37 +114,38 @@ pub async fn verify(app: &App, user: &User, proof: &Proof, client: &Client) -> R
     };
     if let Some(action) = action {
         let entry = Entry::new(action, Actor::Nobody, client).on(Target::person(user.id));
-        audit::record(app, entry).await?;
+        auth.core.audit.record(&entry).await?;
     }
-    settle(app, user, accepted).await
+    settle(auth, user, accepted).await
 }
 
 fn attempts(user: &User) -> String {
     format!("totp:{}", user.id)
 }
 
-async fn slow_down(app: &App, user: &User) -> Result<()> {
-    let wait = app.state.login_attempt(Subject::Account(&attempts(user)), app.clock.now()).await?;
+async fn slow_down(auth: &Auth, user: &User) -> Result<()> {
+    let wait =
+        auth.core.state.login_attempt(Subject::Account(&attempts(user)), auth.core.clock.now()).await?;
     if wait.is_zero() {
         return Ok(());
     }
     Err(ApiError::too_many("too_many_logins", say("too_many_logins"), wait))
 }
 
-async fn settle(app: &App, user: &User, accepted: bool) -> Result<()> {
+async fn settle(auth: &Auth, user: &User, accepted: bool) -> Result<()> {
     if !accepted {
         return Err(ApiError::new(axum::http::StatusCode::UNAUTHORIZED, "totp_wrong", say("totp_wrong")));
     }
-    Ok(app.state.login_succeeded(Subject::Account(&attempts(user))).await?)
+    Ok(auth.core.state.login_succeeded(Subject::Account(&attempts(user))).await?)
 }
 
 /// Whether the code is one of now, and the first use of it on any instance.
-async fn accept_code(app: &App, user: &User, stored: &str, code: &SecretString) -> Result<bool> {
-    let now = u64::try_from(app.clock.now().seconds()).unwrap_or(0);
+async fn accept_code(auth: &Auth, user: &User, stored: &str, code: &SecretString) -> Result<bool> {
+    let now = u64::try_from(auth.core.clock.now().seconds()).unwrap_or(0);
     let text: String = code.expose_secret().chars().filter(|letter| !letter.is_whitespace()).collect();
-    let Some(step) = open(app, user, stored)?.check(&text, now) else { return Ok(false) };
+    let Some(step) = open(auth, user, stored)?.check(&text, now) else { return Ok(false) };
     let used = format!("totp_used:{}:{step}", user.id);
-    Ok(app.state.compare_and_put(&used, None, "1", USED_FOR).await?)
+    Ok(auth.core.state.compare_and_put(&used, None, "1", USED_FOR).await?)
 }
 
 /// Eighty bits in four groups, in an alphabet without letters that look alike.

@@ -8,15 +8,15 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::Auth;
 use super::extract::{Client, Member};
 use super::one_time::{self, Door};
 use super::passwords;
 use super::second_factor::{self, Proof};
 use super::tokens::{Claims, TokenError, TokenKind, TokenPair};
-use crate::app::App;
-use crate::audit::{self, Action, Actor, Entry, Facts, Field, Target};
+use crate::audit::{Action, Actor, Entry, Facts, Field, Target};
 use crate::clock::Timestamp;
-use crate::error::{ApiError, Result};
+use crate::edge::error::{ApiError, Result};
 use crate::messages::say;
 use crate::names;
 use crate::state::sessions::{NewRefresh, RefreshRecord, Rotation, UsedRefresh, naive_utc};
@@ -51,104 +51,104 @@ pub enum Entered {
 
 /// Signs in with a password, and with the second factor where the person has one.
 pub async fn sign_in(
-    app: &App,
+    auth: &Auth,
     username: &str,
     password: &SecretString,
     proof: Option<&Proof>,
     client: &Client,
 ) -> Result<Entered> {
-    let now = app.clock.now();
+    let now = auth.core.clock.now();
     let address = client.address.to_string();
     let (account, address) = (Subject::Account(username), Subject::Address(&address));
     for subject in [address, account] {
-        let wait = app.state.login_attempt(subject, now).await?;
+        let wait = auth.core.state.login_attempt(subject, now).await?;
         if !wait.is_zero() {
             return Err(ApiError::too_many("too_many_logins", say("too_many_logins"), wait));
         }
     }
-    let user = find(app, username).await?;
+    let user = find(auth, username).await?;
     let hash = user.as_ref().and_then(|user| user.password_hash.as_deref());
-    let matches = app.passwords.verify(password, hash).await?;
+    let matches = auth.passwords.verify(password, hash).await?;
     let user = match user {
         Some(user) if matches => user,
         other => {
             let reason = "password";
-            record_failure(app, other.as_ref(), username, reason, client).await?;
+            record_failure(auth, other.as_ref(), username, reason, client).await?;
             return Err(refuse_sign_in(other.as_ref()));
         }
     };
-    app.state.login_succeeded(account).await?;
-    app.state.forget_attempt(address).await?;
+    auth.core.state.login_succeeded(account).await?;
+    auth.core.state.forget_attempt(address).await?;
     if user.is_active {
-        strengthen(app, &user, password).await;
+        strengthen(auth, &user, password).await;
     }
-    enter(app, user, "password", proof, client).await
+    enter(auth, user, "password", proof, client).await
 }
 
 /// Names are registered in plain letters; another keyboard may send the same name in another form.
-async fn find(app: &App, username: &str) -> Result<Option<User>> {
-    if let Some(user) = app.store.find_user_by_name(username).await? {
+async fn find(auth: &Auth, username: &str) -> Result<Option<User>> {
+    if let Some(user) = auth.core.store.find_user_by_name(username).await? {
         return Ok(Some(user));
     }
     let plain = names::plain(username);
     if plain == username {
         return Ok(None);
     }
-    Ok(app.store.find_user_by_name(&plain).await?)
+    Ok(auth.core.store.find_user_by_name(&plain).await?)
 }
 
 /// Lets a person in whose identity is proven but for the second factor: by password, or by a sign-in provider.
 pub async fn enter(
-    app: &App,
+    auth: &Auth,
     user: User,
     way: &'static str,
     proof: Option<&Proof>,
     client: &Client,
 ) -> Result<Entered> {
-    if let Err(refused) = may_enter(app, &user) {
-        record_failure(app, Some(&user), &user.username, refused.code(), client).await?;
+    if let Err(refused) = may_enter(auth, &user) {
+        record_failure(auth, Some(&user), &user.username, refused.code(), client).await?;
         return Err(refused);
     }
     if user.has_totp {
         let Some(proof) = proof else {
-            let challenge = one_time::give(app, Door::SecondFactor, &user).await?;
+            let challenge = one_time::give(auth, Door::SecondFactor, &user).await?;
             return Ok(Entered::SecondFactor(challenge));
         };
-        second_factor::verify(app, &user, proof, client).await?;
+        second_factor::verify(auth, &user, proof, client).await?;
     }
-    enter_proven(app, user, way, client).await
+    enter_proven(auth, user, way, client).await
 }
 
 /// Lets a person in who has shown everything.
-pub async fn enter_proven(app: &App, user: User, way: &'static str, client: &Client) -> Result<Entered> {
-    may_enter(app, &user)?;
-    let (pair, user) = begin(app, user, way, client).await?;
+pub async fn enter_proven(auth: &Auth, user: User, way: &'static str, client: &Client) -> Result<Entered> {
+    may_enter(auth, &user)?;
+    let (pair, user) = begin(auth, user, way, client).await?;
     Ok(Entered::Session(pair, Box::new(user)))
 }
 
 /// Administrators may always: they are who can change the policy.
-fn may_enter(app: &App, user: &User) -> Result<()> {
+fn may_enter(auth: &Auth, user: &User) -> Result<()> {
     if !user.is_active {
         return Err(ApiError::forbidden("account_disabled", say("person_disabled")));
     }
-    if user.role() == Role::Member && !app.config.policy.of(user.trust_level).may_sign_in {
+    if user.role() == Role::Member && !auth.core.config.policy.of(user.trust_level).may_sign_in {
         return Err(ApiError::forbidden("trust_level_too_low", say("trust_level_too_low")));
     }
     Ok(())
 }
 
 /// Sets a person's password and ends all their sessions.
-pub async fn replace_password(app: &App, user: &User, password: &SecretString) -> Result<()> {
-    let hash = app.passwords.hash(password).await?;
-    app.store.set_password(user.id, &hash, app.clock.now()).await?;
-    app.state.end_all_sessions(user.id).await?;
-    app.state.publish(Invalidation::User(user.id)).await;
+pub async fn replace_password(auth: &Auth, user: &User, password: &SecretString) -> Result<()> {
+    let hash = auth.passwords.hash(password).await?;
+    auth.core.store.set_password(user.id, &hash, auth.core.clock.now()).await?;
+    auth.core.state.end_all_sessions(user.id).await?;
+    auth.core.state.publish(Invalidation::User(user.id)).await;
     Ok(())
 }
 
 /// Changes a member's own password. All sessions end but this one, which goes on with new tokens.
 pub async fn change_password(
-    app: &App,
+    auth: &Auth,
     member: &Member,
     current: Option<&SecretString>,
     new: &SecretString,
@@ -157,27 +157,27 @@ pub async fn change_password(
     let user = &member.user;
     if let Some(hash) = user.password_hash.as_deref() {
         let subject = Subject::Account(&user.username);
-        let wait = app.state.login_attempt(subject, app.clock.now()).await?;
+        let wait = auth.core.state.login_attempt(subject, auth.core.clock.now()).await?;
         if !wait.is_zero() {
             return Err(ApiError::too_many("too_many_logins", say("too_many_logins"), wait));
         }
         let nothing = SecretString::default();
-        if !app.passwords.verify(current.unwrap_or(&nothing), Some(hash)).await? {
+        if !auth.passwords.verify(current.unwrap_or(&nothing), Some(hash)).await? {
             return Err(ApiError::bad_request("wrong_password", say("wrong_password")));
         }
-        app.state.login_succeeded(subject).await?;
+        auth.core.state.login_succeeded(subject).await?;
     }
     passwords::check(new, &user.username).await?;
-    replace_password(app, user, new).await?;
+    replace_password(auth, user, new).await?;
     let gone = || ApiError::not_found(say("no_such_user"));
-    let user = app.store.find_user(user.id).await?.ok_or_else(gone)?;
+    let user = auth.core.store.find_user(user.id).await?.ok_or_else(gone)?;
     let sid = member.claims.sid.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
-    issue(app, &user, &sid, client).await
+    issue(auth, &user, &sid, client).await
 }
 
 /// A name that nobody has is not kept: people type passwords into its field.
 async fn record_failure(
-    app: &App,
+    auth: &Auth,
     user: Option<&User>,
     username: &str,
     reason: &'static str,
@@ -185,10 +185,14 @@ async fn record_failure(
 ) -> Result<()> {
     let target = match user {
         Some(user) => Target::person(user.id),
-        None => Target::name(app.audit.fingerprint(username)),
+        None => Target::name(auth.core.audit.fingerprint(username)),
     };
     let facts = Facts::new().with(Field::Way, "password").with(Field::Reason, reason);
-    audit::record(app, Entry::new(Action::SignInFailed, Actor::Nobody, client).on(target).after(facts)).await
+    Ok(auth
+        .core
+        .audit
+        .record(&Entry::new(Action::SignInFailed, Actor::Nobody, client).on(target).after(facts))
+        .await?)
 }
 
 /// The contract tells a person without a password which way to take.
@@ -201,11 +205,11 @@ fn refuse_sign_in(user: Option<&User>) -> ApiError {
 }
 
 /// Replaces a hash of too little cost, now that the password is at hand. Failing is no reason to refuse.
-async fn strengthen(app: &App, user: &User, password: &SecretString) {
+async fn strengthen(auth: &Auth, user: &User, password: &SecretString) {
     let Some(old) = user.password_hash.as_deref().filter(|hash| passwords::is_weak(hash)) else { return };
     let replaced = async {
-        let new = app.passwords.hash(password).await?;
-        app.store.rehash_password(user.id, old, &new).await?;
+        let new = auth.passwords.hash(password).await?;
+        auth.core.store.rehash_password(user.id, old, &new).await?;
         Ok::<_, ApiError>(())
     };
     if let Err(error) = replaced.await {
@@ -214,24 +218,24 @@ async fn strengthen(app: &App, user: &User, password: &SecretString) {
 }
 
 /// Begins a session for a person whose identity is proven, by which `way` the audit log tells.
-pub async fn begin(app: &App, mut user: User, way: &'static str, client: &Client) -> Result<(Pair, User)> {
-    let now = app.clock.now();
-    app.store.touch_login(user.id, now).await?;
+pub async fn begin(auth: &Auth, mut user: User, way: &'static str, client: &Client) -> Result<(Pair, User)> {
+    let now = auth.core.clock.now();
+    auth.core.store.touch_login(user.id, now).await?;
     user.last_login_at = Some(now);
     let sid = Uuid::new_v4().to_string();
     let facts = Facts::new().with(Field::Way, way).typed(Field::Session, &sid);
     let entry = Entry::new(Action::SignedIn, Actor::Person(user.id), client);
-    audit::record(app, entry.on(Target::person(user.id)).after(facts)).await?;
-    let pair = issue(app, &user, &sid, client).await?;
+    auth.core.audit.record(&entry.on(Target::person(user.id)).after(facts)).await?;
+    let pair = issue(auth, &user, &sid, client).await?;
     Ok((pair, user))
 }
 
 /// The first tokens of a session.
-async fn issue(app: &App, user: &User, sid: &str, client: &Client) -> Result<Pair> {
-    let now = app.clock.now();
-    let pair = app.tokens.issue(user, sid, now).map_err(ApiError::internal)?;
+async fn issue(auth: &Auth, user: &User, sid: &str, client: &Client) -> Result<Pair> {
+    let now = auth.core.clock.now();
+    let pair = auth.tokens.issue(user, sid, now).map_err(ApiError::internal)?;
     let record = record(user, sid, now, now.to_string(), client);
-    app.state.begin_session(&new_refresh(app, &pair, &record, sid)).await?;
+    auth.core.state.begin_session(&new_refresh(auth, &pair, &record, sid)).await?;
     Ok(pair.into())
 }
 
@@ -248,12 +252,12 @@ fn record(user: &User, sid: &str, now: Timestamp, began_at: String, client: &Cli
 }
 
 fn new_refresh<'a>(
-    app: &App,
+    auth: &Auth,
     pair: &'a TokenPair,
     record: &'a RefreshRecord,
     sid: &'a str,
 ) -> NewRefresh<'a> {
-    NewRefresh { jti: &pair.refresh_jti, record, sid, life: app.tokens.refresh_life() }
+    NewRefresh { jti: &pair.refresh_jti, record, sid, life: auth.tokens.refresh_life() }
 }
 
 /// AntiHub's refresh tokens name no session: each begins one that is called like the token.
@@ -266,37 +270,37 @@ fn revoked() -> ApiError {
 }
 
 /// Exchanges a refresh token for a new pair; a token that was used before ends its whole session.
-pub async fn refresh(app: &App, token: &str, client: &Client) -> Result<Pair> {
-    let now = app.clock.now();
-    let claims = app.tokens.verify(token, TokenKind::Refresh, now).map_err(|error| match error {
+pub async fn refresh(auth: &Auth, token: &str, client: &Client) -> Result<Pair> {
+    let now = auth.core.clock.now();
+    let claims = auth.tokens.verify(token, TokenKind::Refresh, now).map_err(|error| match error {
         TokenError::Expired => ApiError::unauthorized("refresh_token_expired", say("refresh_token_expired")),
         TokenError::Invalid => revoked(),
     })?;
-    let user = living_owner(app, &claims).await?;
+    let user = living_owner(auth, &claims).await?;
     let sid = session_of(&claims);
-    let pair = app.tokens.issue(&user, sid, now).map_err(ApiError::internal)?;
-    let old = app.state.refresh_record(&claims.jti).await?;
+    let pair = auth.tokens.issue(&user, sid, now).map_err(ApiError::internal)?;
+    let old = auth.core.state.refresh_record(&claims.jti).await?;
     let began_at = old.and_then(|old| old.began_at).unwrap_or_else(|| now.to_string());
     let record = record(&user, sid, now, began_at, client);
-    let new = new_refresh(app, &pair, &record, sid);
+    let new = new_refresh(auth, &pair, &record, sid);
     let answer = Pair { access: pair.access.clone(), refresh: pair.refresh.clone() };
     let text = serde_json::to_string(&answer).map_err(ApiError::internal)?;
     let used = UsedRefresh {
         sid: sid.to_owned(),
         used_at_micros: now.micros(),
         client: client.fingerprint(),
-        answer: app.vault.encrypt(&text),
+        answer: auth.core.vault.encrypt(&text),
     };
-    match app.state.rotate_refresh(&claims.jti, &new, &used).await? {
+    match auth.core.state.rotate_refresh(&claims.jti, &new, &used).await? {
         Rotation::Rotated => Ok(answer),
-        Rotation::AlreadyUsed(earlier) => used_again(app, &user, &earlier, client, now).await,
+        Rotation::AlreadyUsed(earlier) => used_again(auth, &user, &earlier, client, now).await,
         Rotation::Unknown => Err(revoked()),
     }
 }
 
-async fn living_owner(app: &App, claims: &Claims) -> Result<User> {
+async fn living_owner(auth: &Auth, claims: &Claims) -> Result<User> {
     let user = match claims.user_id() {
-        Some(id) => app.store.find_user(id).await?,
+        Some(id) => auth.core.store.find_user(id).await?,
         None => None,
     };
     let user = user.ok_or_else(|| {
@@ -312,7 +316,7 @@ async fn living_owner(app: &App, claims: &Claims) -> Result<User> {
 }
 
 async fn used_again(
-    app: &App,
+    auth: &Auth,
     user: &User,
     earlier: &UsedRefresh,
     client: &Client,
@@ -320,12 +324,12 @@ async fn used_again(
 ) -> Result<Pair> {
     let age = now.since(Timestamp::from_micros(earlier.used_at_micros));
     if age <= GRACE && earlier.client == client.fingerprint() {
-        let text = app.vault.decrypt(&earlier.answer).map_err(ApiError::internal)?;
+        let text = auth.core.vault.decrypt(&earlier.answer).map_err(ApiError::internal)?;
         return serde_json::from_str(text.expose_secret()).map_err(ApiError::internal);
     }
-    app.state.end_session(&earlier.sid, app.tokens.refresh_life()).await?;
+    auth.core.state.end_session(&earlier.sid, auth.tokens.refresh_life()).await?;
     let entry = Entry::new(Action::RefreshTokenReused, Actor::Nobody, client).on(Target::person(user.id));
-    audit::record(app, entry.after(Facts::new().typed(Field::Session, &earlier.sid))).await?;
+    auth.core.audit.record(&entry.after(Facts::new().typed(Field::Session, &earlier.sid))).await?;
     tracing::warn!(
         event = "refresh_token_reuse", user = user.id.0, address = %client.address, session = earlier.sid,
         "a refresh token was used a second time; its session is ended"
@@ -334,25 +338,25 @@ async fn used_again(
 }
 
 /// Ends the session of this access token, and that of the refresh token when it is the same person's.
-pub async fn sign_out(app: &App, member: &Member, refresh_token: Option<&str>) -> Result<()> {
-    let now = app.clock.now();
-    let life = app.tokens.refresh_life();
+pub async fn sign_out(auth: &Auth, member: &Member, refresh_token: Option<&str>) -> Result<()> {
+    let now = auth.core.clock.now();
+    let life = auth.tokens.refresh_life();
     match &member.claims.sid {
-        Some(sid) => app.state.end_session(sid, life).await?,
-        None => app.state.blacklist_access(&member.claims.jti, member.claims.remaining(now)).await?,
+        Some(sid) => auth.core.state.end_session(sid, life).await?,
+        None => auth.core.state.blacklist_access(&member.claims.jti, member.claims.remaining(now)).await?,
     }
-    let claims = refresh_token.and_then(|token| app.tokens.verify(token, TokenKind::Refresh, now).ok());
+    let claims = refresh_token.and_then(|token| auth.tokens.verify(token, TokenKind::Refresh, now).ok());
     if let Some(claims) = claims.filter(|claims| claims.user_id() == Some(member.user.id)) {
-        app.state.end_session(session_of(&claims), life).await?;
-        app.state.remove_refresh(&claims.jti).await?;
+        auth.core.state.end_session(session_of(&claims), life).await?;
+        auth.core.state.remove_refresh(&claims.jti).await?;
     }
     Ok(())
 }
 
 /// Ends every session of a person on every instance at once.
-pub async fn sign_out_everywhere(app: &App, user: &User) -> Result<()> {
-    app.store.next_token_generation(user.id).await?;
-    app.state.end_all_sessions(user.id).await?;
-    app.state.publish(Invalidation::User(user.id)).await;
+pub async fn sign_out_everywhere(auth: &Auth, user: &User) -> Result<()> {
+    auth.core.store.next_token_generation(user.id).await?;
+    auth.core.state.end_all_sessions(user.id).await?;
+    auth.core.state.publish(Invalidation::User(user.id)).await;
     Ok(())
 }

@@ -4,7 +4,6 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -77,7 +76,7 @@ pub(super) async fn run(options: Options) -> Result {
     let config = Config::from_variables(&variables(&scratch, address))?;
     logging::start(&config);
     let app = App::start(config, Clock::System).await?;
-    app.tasks.spawn("simulated provider", |ended| async move {
+    app.core.tasks.spawn("simulated provider", |ended| async move {
         tokio::select! {
             served = axum::serve(provider, simulated::router(&[MODELS[0], MODELS[1], CLAUDE, GEMINI])) => if let Err(error) = served {
                 tracing::error!(%error, "the simulated provider failed");
@@ -102,7 +101,7 @@ fn variables(scratch: &Scratch, address: SocketAddr) -> Variables {
     variables
 }
 
-async fn prepare(app: &Arc<App>, provider: SocketAddr) -> Result<Cast> {
+async fn prepare(app: &App, provider: SocketAddr) -> Result<Cast> {
     let (admin, admin_password) = person(app, "admin", Role::Admin).await?;
     let (member, member_password) = person(app, "member", Role::Member).await?;
     // The member's own account serves the small model only, so everything else comes from the pool.
@@ -122,14 +121,14 @@ async fn prepare(app: &Arc<App>, provider: SocketAddr) -> Result<Cast> {
             is_shared: owner == admin,
             ..account(app, owner)
         };
-        app.store.create_account(&row).await?;
+        app.core.store.create_account(&row).await?;
     }
-    app.state.publish(Invalidation::Accounts).await;
+    app.core.state.publish(Invalidation::Accounts).await;
     let key = keys::generate();
     let row = NewApiKey {
         user_id: member,
         hash: &KeyHash::of(key.expose_secret()).to_hex(),
-        encrypted: &app.vault.encrypt(key.expose_secret()),
+        encrypted: &app.core.vault.encrypt(key.expose_secret()),
         preview: &keys::preview(&key),
         name: Some("demo"),
         description: None,
@@ -138,13 +137,13 @@ async fn prepare(app: &Arc<App>, provider: SocketAddr) -> Result<Cast> {
         requests_per_minute: None,
         expires_at: None,
     };
-    app.store.create_api_key(&row, app.clock.now()).await?;
+    app.core.store.create_api_key(&row, app.core.clock.now()).await?;
     Ok(Cast { admin_password, member_password, key })
 }
 
 async fn person(app: &App, name: &str, role: Role) -> Result<(UserId, SecretString)> {
     let password = SecretString::from(uuid::Uuid::new_v4().simple().to_string()[..16].to_owned());
-    let hash = app.passwords.hash(&password).await.map_err(|_| "a password could not be hashed")?;
+    let hash = app.auth.passwords.hash(&password).await.map_err(|_| "a password could not be hashed")?;
     let user = NewUser {
         username: name.to_owned(),
         password_hash: Some(hash),
@@ -156,13 +155,17 @@ async fn person(app: &App, name: &str, role: Role) -> Result<(UserId, SecretStri
         is_beta: false,
         role,
     };
-    let id =
-        app.store.create_user(&user, app.clock.now()).await?.ok_or("the demo's database is not empty")?;
+    let id = app
+        .core
+        .store
+        .create_user(&user, app.core.clock.now())
+        .await?
+        .ok_or("the demo's database is not empty")?;
     Ok((id, password))
 }
 
 fn account(app: &App, owner: UserId) -> AccountRow {
-    AccountRow::new(owner, "", app.vault.encrypt("simulated"), app.clock.now())
+    AccountRow::new(owner, "", app.core.vault.encrypt("simulated"), app.core.clock.now())
 }
 
 fn announce(options: &Options, address: SocketAddr, cast: &Cast) {

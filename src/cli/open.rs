@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::Result;
 use crate::audit::{Action, Actor, Audit, Entry, Origin};
-use crate::auth::vault::Vault;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::state::{Invalidation, State};
 use crate::store::Store;
 use crate::store::users::User;
 use crate::tasks::Tasks;
+use crate::vault::Vault;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -29,7 +29,7 @@ impl Opened {
         let config = Config::load()?;
         let store = Store::connect(&config.database).await?;
         store.migrate().await?;
-        let vault = Vault::new(&config.encryption_key).ok_or(crate::app::StartError::EncryptionKey)?;
+        let vault = Vault::new(&config.encryption_key).ok_or(crate::core::CoreError::EncryptionKey)?;
         let audit = Audit::new(&config, store.clone(), Clock::System);
         Ok(Self { config, store, vault, clock: Clock::System, audit })
     }

@@ -1,7 +1,5 @@
 //! `millpond serve`: the server until it is told to stop.
 
-use std::sync::Arc;
-
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -28,10 +26,10 @@ pub(super) async fn run() -> Result {
     Output::say(&format!(
         "Millpond listens on {} ({}, {}).",
         local_url(address),
-        app.store.backend(),
-        app.state.backend()
+        app.core.store.backend(),
+        app.core.state.backend()
     ));
-    if let Some(secret) = registration::setup_secret(&app).await.map_err(|error| error.code())? {
+    if let Some(secret) = registration::setup_secret(&app.auth).await.map_err(|error| error.code())? {
         Output::say(
             "There is nobody yet. Make the first administrator within a day, with this token that is good once:",
         );
@@ -41,7 +39,7 @@ pub(super) async fn run() -> Result {
         ));
         let body = r#"{"username": "admin", "password": "A PASSWORD", "token": "TOKEN"}"#;
         Output::say(&format!("    -d '{}'", body.replace("TOKEN", secret.expose_secret())));
-    } else if !app.store.has_admin().await? {
+    } else if !app.core.store.has_admin().await? {
         Output::say("There is no administrator yet. Make one in another terminal, in this directory:");
         Output::say("  millpond user create admin --admin --password-stdin");
     }
@@ -50,10 +48,10 @@ pub(super) async fn run() -> Result {
 }
 
 /// Serves until the process is asked to end, then takes everything apart in order.
-pub(super) async fn until_stopped(app: &Arc<App>, listener: TcpListener) {
+pub(super) async fn until_stopped(app: &App, listener: TcpListener) {
     let stop = CancellationToken::new();
     let asked = stop.clone();
-    app.tasks.spawn("signals", |ended| async move {
+    app.core.tasks.spawn("signals", |ended| async move {
         tokio::select! {
             () = asked_to_stop() => asked.cancel(),
             () = ended.cancelled() => {}

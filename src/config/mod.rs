@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-pub use calls::CallsConfig;
+pub use calls::{CallsConfig, Durability};
 pub use openrouter::OpenRouterConfig;
 pub use parse::{Network, Variables};
 pub use people::{PeopleConfig, Registration};
@@ -83,6 +83,13 @@ pub struct UpstreamConfig {
     pub allow_private: Vec<PrivateUpstream>,
     /// Hosts that shared accounts may point at besides the well-known providers.
     pub shared_hosts: Vec<String>,
+}
+
+impl UpstreamConfig {
+    /// How long what is set aside for a call lives, in milliseconds, if nobody settles it.
+    pub fn reservation_life_ms(&self) -> i64 {
+        i64::try_from((self.deadline + Duration::from_secs(60)).as_millis()).unwrap_or(i64::MAX)
+    }
 }
 
 /// One entry of `ALLOW_PRIVATE_UPSTREAMS`.

@@ -54,7 +54,7 @@ impl Gateway {
     /// Makes one cheap call on an account, also on one that is switched off.
     pub async fn check(&self, row: AccountRow, trial: Trial) -> Checked {
         let id = row.id.clone();
-        let account = match self.loader.load(row) {
+        let account = match self.pool.loader.load(row) {
             Ok(account) => account,
             Err(error) => return Checked::failed("not_usable", error.to_string()),
         };

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
+use millpond_pool::bucket::LeaseId;
 use millpond_pool::limits::Limits;
 
 use crate::auth::keys::ApiKey;
@@ -13,13 +14,20 @@ use crate::state::limits::Subject;
 use crate::store::limits::LimitsRow;
 use crate::store::users::User;
 
+/// Under whose limits a call runs, and by which name they know it.
+#[derive(Clone, Debug)]
+pub(crate) struct Limited {
+    pub(crate) id: LeaseId,
+    pub(crate) subjects: Vec<Subject>,
+}
+
 /// What was set for single people and keys.
 #[derive(Debug, Default)]
-pub(super) struct Exceptions(RwLock<HashMap<(String, i32), Vec<LimitsRow>>>);
+pub(crate) struct Exceptions(RwLock<HashMap<(String, i32), Vec<LimitsRow>>>);
 
 impl Exceptions {
     /// Takes over what the database has.
-    pub(super) fn adopt(&self, rows: Vec<LimitsRow>) {
+    pub(crate) fn adopt(&self, rows: Vec<LimitsRow>) {
         let mut all: HashMap<_, Vec<LimitsRow>> = HashMap::new();
         for row in rows {
             all.entry((row.subject_kind.clone(), row.subject_id)).or_default().push(row);
@@ -28,12 +36,12 @@ impl Exceptions {
     }
 
     /// The limits of a person now.
-    pub(super) fn of_user(&self, user: &User, policy: &Policy, now: Timestamp) -> Limits {
+    pub(crate) fn of_user(&self, user: &User, policy: &Policy, now: Timestamp) -> Limits {
         self.over(level(policy, user.trust_level), Subject::User(user.id), now)
     }
 
     /// The limits of a key now.
-    pub(super) fn of_key(&self, key: &ApiKey, now: Timestamp) -> Limits {
+    pub(crate) fn of_key(&self, key: &ApiKey, now: Timestamp) -> Limits {
         let own = Limits { requests_per_minute: key.requests_per_minute.map(i64::from), ..Limits::default() };
         self.over(own, Subject::Key(key.id), now)
     }

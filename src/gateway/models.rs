@@ -14,13 +14,13 @@ use moka::sync::Cache;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::Gateway;
 use super::accounts::Serving;
-use super::admission::unknown_model;
+use super::pool::choose::unknown_model;
 use super::upstream::Upstream;
-use crate::api::input::Segment;
-use crate::app::App;
 use crate::auth::extract::Caller;
-use crate::error::Result;
+use crate::edge::error::Result;
+use crate::edge::input::Segment;
 use crate::ids::AccountId;
 
 const LIFE: Duration = Duration::from_secs(600);
@@ -132,8 +132,7 @@ async fn ask(upstream: &Upstream, account: &Serving) -> Option<Vec<Model>> {
 }
 
 /// What the caller can call, by name.
-async fn visible(app: &App, caller: &Caller, only: Option<Provider>) -> BTreeMap<String, Model> {
-    let gateway = &app.gateway;
+async fn visible(gateway: &Gateway, caller: &Caller, only: Option<Provider>) -> BTreeMap<String, Model> {
     gateway.pool.fresh().await;
     let mut accounts = gateway.pool.visible_to(caller.user.id);
     accounts.retain(|account| only.is_none_or(|provider| account.provider == provider));
@@ -154,40 +153,43 @@ async fn visible(app: &App, caller: &Caller, only: Option<Provider>) -> BTreeMap
 
 #[utoipa::path(get, path = "/v1/models", tag = "models", security(("api_key" = []), ("access_token" = [])),
     responses((status = 200, body = serde_json::Value), (status = 401, description = "No such key")))]
-pub(super) async fn list_models(State(app): State<Arc<App>>, caller: Caller) -> Json<ModelList> {
-    Json(ModelList::new(visible(&app, &caller, None).await.into_values().collect()))
+pub(super) async fn list_models(State(gateway): State<Arc<Gateway>>, caller: Caller) -> Json<ModelList> {
+    Json(ModelList::new(visible(&gateway, &caller, None).await.into_values().collect()))
 }
 
 /// The same list for the routes of the Plug-in API.
-pub async fn models_of_caller(app: &App, caller: &Caller) -> ModelList {
-    ModelList::new(visible(app, caller, None).await.into_values().collect())
+pub async fn models_of_caller(gateway: &Gateway, caller: &Caller) -> ModelList {
+    ModelList::new(visible(gateway, caller, None).await.into_values().collect())
 }
 
 #[utoipa::path(get, path = "/v1/models/{id}", tag = "models", params(("id" = String, Path)), security(("api_key" = []), ("access_token" = [])),
     responses((status = 200, body = serde_json::Value), (status = 401, description = "No such key")))]
 pub(super) async fn find_model(
-    State(app): State<Arc<App>>,
+    State(gateway): State<Arc<Gateway>>,
     caller: Caller,
     Segment(id): Segment,
 ) -> Result<Json<Model>> {
-    visible(&app, &caller, None).await.remove(&id).map(Json).ok_or_else(|| unknown_model(&id))
+    visible(&gateway, &caller, None).await.remove(&id).map(Json).ok_or_else(|| unknown_model(&id))
 }
 
 /// The models of Gemini accounts, as Google lists them.
 #[utoipa::path(get, path = "/v1beta/models", tag = "models", security(("api_key" = []), ("access_token" = [])),
     responses((status = 200, body = serde_json::Value), (status = 401, description = "No such key")))]
-pub(super) async fn list_gemini_models(State(app): State<Arc<App>>, caller: Caller) -> Json<GeminiModelList> {
-    let models = visible(&app, &caller, Some(Provider::Gemini)).await;
+pub(super) async fn list_gemini_models(
+    State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
+) -> Json<GeminiModelList> {
+    let models = visible(&gateway, &caller, Some(Provider::Gemini)).await;
     Json(GeminiModelList { models: models.keys().map(|id| GeminiModel::new(id)).collect() })
 }
 
 #[utoipa::path(get, path = "/v1beta/models/{model}", tag = "models", params(("model" = String, Path)), security(("api_key" = []), ("access_token" = [])),
     responses((status = 200, body = serde_json::Value), (status = 401, description = "No such key")))]
 pub(super) async fn find_gemini_model(
-    State(app): State<Arc<App>>,
+    State(gateway): State<Arc<Gateway>>,
     caller: Caller,
     Segment(id): Segment,
 ) -> Result<Json<GeminiModel>> {
-    let known = visible(&app, &caller, Some(Provider::Gemini)).await.contains_key(&id);
+    let known = visible(&gateway, &caller, Some(Provider::Gemini)).await.contains_key(&id);
     known.then(|| Json(GeminiModel::new(&id))).ok_or_else(|| unknown_model(&id))
 }

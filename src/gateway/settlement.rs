@@ -11,12 +11,12 @@ use millpond_wire::{Endpoint, Head, Observed, Usage, tokens};
 use tokio::sync::oneshot;
 
 use super::accounts::Serving;
-use super::admission::Limited;
-use super::lease::{Lease, Picked};
 use super::Gateway;
-use super::estimator::Estimator;
 use super::journal::{Charges, Journal, LimitsUsed, Place, Recorded};
-use super::quotas::Reservation;
+use super::limits::Limited;
+use super::pool::lease::{Lease, Picked};
+use super::pool::quotas::Reservation;
+use super::token_counter::TokenCounter;
 use crate::clock::Timestamp;
 use crate::ids::{KeyId, UserId};
 use crate::store::usage::{Outcome, UsageRow};
@@ -65,7 +65,7 @@ pub(super) struct Settlement {
 
 struct Open {
     journal: Arc<Journal>,
-    estimator: Estimator,
+    counter: TokenCounter,
     place: Place,
     call: Call,
     reference: Reference,
@@ -89,10 +89,10 @@ impl Settlement {
     pub(super) fn new(gateway: &Gateway, place: Place, call: Call) -> Self {
         let open = Open {
             journal: gateway.journal.clone(),
-            estimator: gateway.estimator.clone(),
+            counter: gateway.counter.clone(),
             place,
             call,
-            reference: *gateway.quotas.reference(),
+            reference: *gateway.pool.quotas.reference(),
             prices: gateway.prices.clone(),
             reservation: None,
             limited: None,
@@ -241,9 +241,9 @@ impl Open {
     /// call is counted by its bytes.
     fn record_estimated(self, end: End, observed: Observed) -> Recorded {
         let bytes = self.call.body.len() + observed.text.len();
-        let estimator = self.estimator.clone();
+        let counter = self.counter.clone();
         let (told, hears) = oneshot::channel();
-        let counted = estimator.count(bytes, (self, observed), move |(open, observed)| {
+        let counted = counter.count(bytes, (self, observed), move |(open, observed)| {
             let tokens = open.estimate(&observed);
             drop(told.send(open.record(end, tokens)));
         });

@@ -175,7 +175,7 @@ fn table() -> BTreeMap<Route, Door> {
 }
 
 fn routes() -> BTreeSet<Route> {
-    let document = serde_json::to_value(millpond::openapi::document()).unwrap();
+    let document = serde_json::to_value(millpond::router::document()).unwrap();
     let paths = document["paths"].as_object().unwrap();
     let methods = |(path, item): (&String, &Value)| {
         let names: Vec<Route> =
@@ -190,7 +190,7 @@ fn routes() -> BTreeSet<Route> {
 fn the_document_is_the_committed_one() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
     let committed = std::fs::read_to_string(path).unwrap_or_default();
-    let now = millpond::openapi::document().to_pretty_json().unwrap();
+    let now = millpond::router::document().to_pretty_json().unwrap();
     assert!(committed.trim() == now.trim(), "refresh it: cargo run -- openapi > docs/openapi.json");
 }
 
@@ -242,9 +242,9 @@ struct Cast {
 }
 
 async fn begin(server: &Server, id: UserId) -> sessions::Pair {
-    let user = server.app.store.find_user(id).await.unwrap().unwrap();
+    let user = server.app.core.store.find_user(id).await.unwrap().unwrap();
     let client = Client::at(IpAddr::V4(Ipv4Addr::LOCALHOST), "tests");
-    sessions::begin(&server.app, user, "test", &client).await.unwrap().0
+    sessions::begin(&server.app.auth, user, "test", &client).await.unwrap().0
 }
 
 async fn cast(harness: &Harness) -> Cast {
@@ -273,8 +273,8 @@ async fn cast(harness: &Harness) -> Cast {
 impl Cast {
     async fn change(&self, name: &str, changes: UserChanges) {
         let app = &self.server.app;
-        app.store.update_user(self.ids[name], &changes, app.clock.now()).await.unwrap();
-        app.state.publish(millpond::state::Invalidation::User(self.ids[name])).await;
+        app.core.store.update_user(self.ids[name], &changes, app.core.clock.now()).await.unwrap();
+        app.core.state.publish(millpond::state::Invalidation::User(self.ids[name])).await;
     }
 
     /// What somebody shows. Tokens are new for each call: some calls end them.

@@ -168,7 +168,7 @@ async fn a_redirect_is_not_followed(harness: Arc<Harness>) {
 async fn with_role(server: &Server, name: &str, role: Role) -> String {
     let id = server.person(name).await;
     let changes = UserChanges { role: Some(role), ..UserChanges::default() };
-    server.app.store.update_user(id, &changes, server.app.clock.now()).await.unwrap();
+    server.app.core.store.update_user(id, &changes, server.app.core.clock.now()).await.unwrap();
     server.sign_in(name).await.0
 }
 
@@ -276,9 +276,9 @@ async fn administrators_switch_unshare_and_delete_on_record(harness: Arc<Harness
     let served = logs["data"].as_array().unwrap().iter().filter(|row| row["outcome"] == "ok").count();
     assert_eq!(served, 2, "the calls stay on record");
 
-    let root_id = scene.server.app.store.find_user_by_name("root").await.unwrap().unwrap().id;
+    let root_id = scene.server.app.core.store.find_user_by_name("root").await.unwrap().unwrap().id;
     let filter = AuditFilter::default();
-    let entries = scene.server.app.store.list_audit(&filter, None, 100).await.unwrap();
+    let entries = scene.server.app.core.store.list_audit(&filter, None, 100).await.unwrap();
     let mut done: Vec<&str> = entries
         .iter()
         .filter(|entry| entry.actor_id == Some(root_id.0) && entry.target_id.as_deref() == Some(id))

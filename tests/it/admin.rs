@@ -24,7 +24,7 @@ both_shapes!(
 async fn with_role(server: &Server, name: &str, role: Role) -> String {
     let id = server.person(name).await;
     let changes = UserChanges { role: Some(role), ..UserChanges::default() };
-    server.app.store.update_user(id, &changes, server.app.clock.now()).await.unwrap();
+    server.app.core.store.update_user(id, &changes, server.app.core.clock.now()).await.unwrap();
     server.sign_in(name).await.0
 }
 
@@ -51,7 +51,7 @@ async fn people_are_searched_and_changed(harness: Arc<Harness>) {
     let rest = names(&format!("cursor={}&limit=10", first["next_cursor"])).await;
     assert_eq!((first["data"].as_array().unwrap().len(), rest.len()), (2, 3));
 
-    let ada = server.app.store.find_user_by_name("ada").await.unwrap().unwrap().id;
+    let ada = server.app.core.store.find_user_by_name("ada").await.unwrap().unwrap().id;
     let path = format!("/api/admin/users/{ada}");
     let (access, refresh) = server.sign_in("ada").await;
     let (status, changed) =
@@ -89,7 +89,7 @@ async fn auditors_read_and_change_nothing(harness: Arc<Harness>) {
 async fn the_last_administrator_stays(harness: Arc<Harness>) {
     let server = harness.server().await;
     let admin = with_role(&server, "root", Role::Admin).await;
-    let root = server.app.store.find_user_by_name("root").await.unwrap().unwrap().id;
+    let root = server.app.core.store.find_user_by_name("root").await.unwrap().unwrap().id;
     let path = format!("/api/admin/users/{root}");
     assert_eq!(patch(&server, &path, &admin, json!({"role": "member"})).await.0, 409);
     assert_eq!(patch(&server, &path, &admin, json!({"is_active": false})).await.0, 409);
@@ -103,10 +103,17 @@ async fn the_last_administrator_stays(harness: Arc<Harness>) {
 }
 
 async fn calls_on_record(server: &Server) -> usize {
+    server.app.gateway.settled().await;
     let mut calls = 0;
-    for user in server.app.store.list_users(millpond::ids::UserId(0), 100).await.unwrap() {
-        calls +=
-            server.app.store.list_usage(user.id, &UsageFilter::default(), None, 100).await.unwrap().len();
+    for user in server.app.core.store.list_users(millpond::ids::UserId(0), 100).await.unwrap() {
+        calls += server
+            .app
+            .core
+            .store
+            .list_usage(user.id, &UsageFilter::default(), None, 100)
+            .await
+            .unwrap()
+            .len();
     }
     calls
 }
@@ -125,7 +132,7 @@ async fn who_is_removed_stays_in_the_totals(harness: Arc<Harness>) {
         keys.push((access, key));
     }
     assert_eq!(calls_on_record(&server).await, 3);
-    let id = async |name: &str| server.app.store.find_user_by_name(name).await.unwrap().unwrap().id;
+    let id = async |name: &str| server.app.core.store.find_user_by_name(name).await.unwrap().unwrap().id;
     let (ada, bob) = (id("ada").await, id("bob").await);
     assert_eq!(server.delete(&format!("/api/admin/users/{ada}?usage=burn"), &admin).await.0, 400);
     assert_eq!(server.delete(&format!("/api/admin/users/{ada}"), &admin).await.0, 200);
@@ -148,7 +155,7 @@ async fn who_is_removed_stays_in_the_totals(harness: Arc<Harness>) {
         assert_eq!(server.post("/api/auth/login", "", login).await.0, 401);
         server.person(name).await;
     }
-    let kept = server.app.store.find_user(bob).await.unwrap().unwrap();
+    let kept = server.app.core.store.find_user(bob).await.unwrap().unwrap();
     assert!(!kept.is_active && !kept.username.contains("bob") && kept.password_hash.is_none());
     server.stop().await;
 }
@@ -162,7 +169,7 @@ async fn announcements_have_their_time_and_language(harness: Arc<Harness>) {
     assert_eq!(server.post(path, &access, json!({"text_en": "x"})).await.0, 403);
     assert_eq!(server.post(path, &admin, json!({})).await.0, 400);
     let hour = std::time::Duration::from_secs(3_600);
-    let ends_at = server.app.clock.now().plus(hour).to_string();
+    let ends_at = server.app.core.clock.now().plus(hour).to_string();
     let body = json!({"text_zh": "今晚维护", "text_en": "Maintenance tonight", "ends_at": ends_at});
     let (status, made) = server.post(path, &admin, body).await;
     assert_eq!(status, 200, "{made}");
@@ -191,7 +198,7 @@ async fn settings_are_shown_without_secrets(harness: Arc<Harness>) {
     let (status, settings) = server.get("/api/admin/settings", &admin).await;
     assert_eq!((status, &settings["data"]["JWT_SECRET_KEY"]), (200, &json!("***")));
     let text = settings.to_string();
-    let config = &server.app.config;
+    let config = &server.app.core.config;
     assert!(!text.contains(config.encryption_key.expose_secret()));
     assert!(!text.contains(config.tokens.access_secret.expose_secret()));
     server.stop().await;

@@ -99,7 +99,7 @@ async fn many_calls_at_once_don_t_overshoot(harness: Arc<Harness>) {
 
 async fn what_is_used_is_known_everywhere_and_after_a_restart(harness: Arc<Harness>) {
     let scene = scene(&harness, requests(4)).await;
-    if scene.server.app.state.backend() == "Redis" {
+    if scene.server.app.core.state.backend() == "Redis" {
         let other = harness.server_with_clock().await;
         for server in [&scene.server, &other, &scene.server] {
             assert_eq!(chat(server, &scene.key, "m").await.0, 200);
@@ -145,7 +145,7 @@ async fn a_providers_headers_are_believed_where_nothing_is_declared(harness: Arc
     assert_eq!(scene.chat("m").await.0, 200);
     let view = scene.server.app.gateway.allowances_of(&id).await.unwrap().remove(0);
     assert_eq!((&*view.model_name, view.quota), ("m", 0.25));
-    let now = scene.server.app.clock.now().millis();
+    let now = scene.server.app.core.clock.now().millis();
     assert_eq!(view.reset_time.map(millpond::clock::Timestamp::millis), Some(now + 90_000));
     scene.script.set("m", 200, &headers("0"), good);
     assert_eq!(scene.chat("m").await.0, 200);

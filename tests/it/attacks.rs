@@ -38,7 +38,7 @@ async fn tokens_can_not_be_made_or_bent(harness: Arc<Harness>) {
     server.person("bob").await;
     let (access, refresh) = server.sign_in("ada").await;
     let (claims, signature) = (claims_of(&access), access.split('.').nth(2).unwrap());
-    let tokens = &server.app.config.tokens;
+    let tokens = &server.app.core.config.tokens;
     let key = |secret: &str| EncodingKey::from_secret(secret.as_bytes());
     let ours = key(tokens.access_secret.expose_secret());
     let signed = |header: &Header, claims: &Value, key: &EncodingKey| {
@@ -48,7 +48,7 @@ async fn tokens_can_not_be_made_or_bent(harness: Arc<Harness>) {
     let good = signed(&plain, &claims, &ours);
     assert_eq!(server.get("/api/auth/me", &good).await.0, 200, "the forger's tools work");
 
-    let now = server.app.clock.now().seconds();
+    let now = server.app.core.clock.now().seconds();
     let kid = |kid: &str| Header { kid: Some(kid.to_owned()), ..plain.clone() };
     let mut forged = vec![
         ("signed with another secret", signed(&plain, &claims, &key("another secret of enough length"))),
@@ -96,8 +96,8 @@ async fn who_exists_is_not_told_by_the_way_of_refusing(harness: Arc<Harness>) {
     server.person("ada").await;
     let disabled = server.person("disabled").await;
     let off = millpond::store::users::UserChanges { is_active: Some(false), ..Default::default() };
-    server.app.store.update_user(disabled, &off, server.app.clock.now()).await.unwrap();
-    let work = || server.app.passwords.verifications();
+    server.app.core.store.update_user(disabled, &off, server.app.core.clock.now()).await.unwrap();
+    let work = || server.app.auth.passwords.verifications();
     let before = work();
     let known = login(&server, "ada").await;
     let for_known = work() - before;

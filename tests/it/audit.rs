@@ -20,7 +20,7 @@ both_shapes!(
 
 async fn entries(server: &Server, action: Action) -> Vec<AuditRow> {
     let filter = AuditFilter { action: Some(action.as_str().to_owned()), ..AuditFilter::default() };
-    server.app.store.list_audit(&filter, None, 1_000).await.unwrap()
+    server.app.core.store.list_audit(&filter, None, 1_000).await.unwrap()
 }
 
 fn sample(n: i32) -> Entry {
@@ -86,7 +86,7 @@ async fn it_tells_who_did_what_from_where(harness: Arc<Harness>) {
     assert_eq!(failed[0].target_kind.as_deref(), Some("name"), "of a name that nobody has");
     server.post("/api/auth/logout-all", &access, json!({})).await;
     assert_eq!(entries(&server, Action::SignedOutEverywhere).await.len(), 1);
-    let verdict = server.app.audit.verify().await.unwrap();
+    let verdict = server.app.core.audit.verify().await.unwrap();
     assert_eq!((verdict.entries, verdict.broken), (5, None));
     server.stop().await;
 }
@@ -101,7 +101,7 @@ async fn it_holds_no_secret(harness: Arc<Harness>) {
     server
         .post("/api/auth/login", "", json!({"username": "typed-password", "password": "mistyped-one"}))
         .await;
-    let all = server.app.store.list_audit(&AuditFilter::default(), None, 1_000).await.unwrap();
+    let all = server.app.core.store.list_audit(&AuditFilter::default(), None, 1_000).await.unwrap();
     assert_eq!(all.len(), 4);
     let text = format!("{all:?}");
     let secrets = [PASSWORD, "credential-of-ada", "typed-password", "mistyped-one", &access, &refresh, &key];
@@ -115,25 +115,29 @@ async fn many_writers_make_one_chain(harness: Arc<Harness>) {
     let (here, there) = (harness.server().await, harness.server().await);
     let writers: Vec<_> = (0..200)
         .map(|n| {
-            let audit = if n % 2 == 0 { here.app.audit.clone() } else { there.app.audit.clone() };
+            let audit = if n % 2 == 0 { here.app.core.audit.clone() } else { there.app.core.audit.clone() };
             spawn(async move { audit.record(&sample(n)).await })
         })
         .collect();
     for writer in writers {
         writer.await.unwrap().unwrap();
     }
-    let verdict = there.app.audit.verify().await.unwrap();
+    let verdict = there.app.core.audit.verify().await.unwrap();
     assert_eq!((verdict.entries, verdict.broken), (200, None));
     here.stop().await;
     there.stop().await;
     let after = harness.server().await;
-    assert_eq!(after.app.audit.verify().await.unwrap().noted, Some(200), "the data directory knows the end");
+    assert_eq!(
+        after.app.core.audit.verify().await.unwrap().noted,
+        Some(200),
+        "the data directory knows the end"
+    );
     after.stop().await;
 }
 
 async fn rows_can_not_be_changed(harness: Arc<Harness>) {
     let server = harness.server().await;
-    server.app.audit.record(&sample(1)).await.unwrap();
+    server.app.core.audit.record(&sample(1)).await.unwrap();
     for sql in ["update audit_log set action = 'x'", "delete from audit_log"] {
         let refused = behind_its_back(&harness, sql).await.unwrap_err().to_string();
         assert!(refused.contains("append-only"), "{sql}: {refused}");
@@ -146,18 +150,18 @@ async fn rows_can_not_be_changed(harness: Arc<Harness>) {
 
 /// The log as another process on the same data sees it.
 async fn broken(server: &Server, harness: &Harness) -> Option<Break> {
-    let audit = Audit::new(&harness.config(), server.app.store.clone(), server.app.clock.clone());
+    let audit = Audit::new(&harness.config(), server.app.core.store.clone(), server.app.core.clock.clone());
     audit.verify().await.unwrap().broken
 }
 
 async fn tampering_is_found(harness: Arc<Harness>) {
     let server = harness.server().await;
     for n in 1..=4 {
-        server.app.audit.record(&sample(n)).await.unwrap();
+        server.app.core.audit.record(&sample(n)).await.unwrap();
     }
-    let earlier = server.app.store.audit_head().await.unwrap();
-    server.app.audit.record(&sample(5)).await.unwrap();
-    let head = server.app.store.audit_head().await.unwrap();
+    let earlier = server.app.core.store.audit_head().await.unwrap();
+    server.app.core.audit.record(&sample(5)).await.unwrap();
+    let head = server.app.core.store.audit_head().await.unwrap();
     let back = format!("update audit_head set seq = 5, hash = '{}', seal = '{}'", head.hash, head.seal);
     server.stop().await;
     let server = harness.server().await;
@@ -178,7 +182,7 @@ async fn tampering_is_found(harness: Arc<Harness>) {
     // Even with an old head whose seal is good: the data directory remembers.
     tamper(&harness, &format!("update audit_head set seal = '{}'", earlier.seal)).await;
     assert_eq!(at(broken(&server, &harness).await), Some(5));
-    server.app.audit.trust_end().await.unwrap();
+    server.app.core.audit.trust_end().await.unwrap();
     assert_eq!(broken(&server, &harness).await, None, "unless the operator says so");
     // A hole.
     tamper(&harness, &back).await;

@@ -94,12 +94,12 @@ async fn account(server: &crate::harness::Server, access: &str, model: &str, bas
     let id = AccountId(made["cookie_id"].as_str().unwrap().to_owned());
     let owner = millpond::ids::UserId(made["user_id"].as_str().unwrap().parse().unwrap());
     let app = &server.app;
-    let mut row = app.store.find_account(owner, &id).await.unwrap().unwrap();
-    app.store.delete_account(owner, &id).await.unwrap();
-    row.proxy = Some(app.vault.encrypt(proxy));
+    let mut row = app.core.store.find_account(owner, &id).await.unwrap().unwrap();
+    app.core.store.delete_account(owner, &id).await.unwrap();
+    row.proxy = Some(app.core.vault.encrypt(proxy));
     row.id = AccountId::generate();
-    app.store.create_account(&row).await.unwrap();
-    app.state.publish(millpond::state::Invalidation::Accounts).await;
+    app.core.store.create_account(&row).await.unwrap();
+    app.core.state.publish(millpond::state::Invalidation::Accounts).await;
 }
 
 async fn accounts_go_through_their_proxy(harness: Arc<Harness>) {

@@ -251,7 +251,7 @@ impl Harness {
 
 /// One running instance.
 pub(crate) struct Server {
-    pub app: Arc<App>,
+    pub app: App,
     pub address: SocketAddr,
     pub http: reqwest::Client,
     stop: CancellationToken,
@@ -296,7 +296,7 @@ impl Server {
             is_beta: false,
             role: Role::Member,
         };
-        self.app.store.create_user(&user, self.app.clock.now()).await.unwrap().unwrap()
+        self.app.core.store.create_user(&user, self.app.core.clock.now()).await.unwrap().unwrap()
     }
 
     pub(crate) async fn post(&self, path: &str, token: &str, body: Value) -> (u16, Value) {

@@ -164,13 +164,13 @@ async fn a_refused_credential_rests_until_another_is_given(harness: Arc<Harness>
     assert_eq!(scene.server.post(&format!("{path}/resume"), &eve, json!({})).await.0, 404);
     // Another credential is a new beginning, for it alone.
     let (id, app) = (millpond::ids::AccountId(scene.account.clone()), &scene.server.app);
-    let owner = app.store.find_user_by_name("ada").await.unwrap().unwrap().id;
-    let mut row = app.store.find_account(owner, &id).await.unwrap().unwrap();
-    row.credential = app.vault.encrypt("second-Secret");
+    let owner = app.core.store.find_user_by_name("ada").await.unwrap().unwrap().id;
+    let mut row = app.core.store.find_account(owner, &id).await.unwrap().unwrap();
+    row.credential = app.core.vault.encrypt("second-Secret");
     row.updated_at = row.updated_at.plus(Duration::from_secs(1));
-    app.store.delete_account(owner, &id).await.unwrap();
-    app.store.create_account(&row).await.unwrap();
-    scene.server.app.state.publish(millpond::state::Invalidation::Accounts).await;
+    app.core.store.delete_account(owner, &id).await.unwrap();
+    app.core.store.create_account(&row).await.unwrap();
+    scene.server.app.core.state.publish(millpond::state::Invalidation::Accounts).await;
     assert_eq!(scene.chat("m").await.0, 200);
     assert_eq!(scene.script.calls("second-Secret/m"), 1);
     assert!(scene.server.app.gateway.pauses_of(&id).is_empty());
@@ -250,7 +250,7 @@ async fn a_callers_error_says_why_accounts_rest(harness: Arc<Harness>) {
 
 async fn a_circuit_opens_lets_one_probe_through_and_closes(harness: Arc<Harness>) {
     let scene = scene(&harness, json!({"models": ["gated", "n"]})).await;
-    let clustered = scene.server.app.state.backend() == "Redis";
+    let clustered = scene.server.app.core.state.backend() == "Redis";
     let other = if clustered { Some(harness.server_with_clock().await) } else { None };
     let second = other.as_ref().unwrap_or(&scene.server);
     scene.script.set("gated", 500, &[], json!({"error": {"message": "oops"}}));

@@ -106,7 +106,7 @@ async fn a_redis_that_hangs_holds_no_call_up_and_nothing_for_ever() {
         harness.hang_redis(false);
         assert_eq!((one, two), (200, 200), "this instance knows its own calls");
         eventually("all that was held is given back", || async {
-            (server.app.state.uses_of(&account).await.unwrap().calls == 0).then_some(())
+            (server.app.core.state.uses_of(&account).await.unwrap().calls == 0).then_some(())
         })
         .await;
         assert_eq!(call().await, 200);

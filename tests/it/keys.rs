@@ -25,8 +25,11 @@ async fn keys_are_their_owners(harness: Arc<Harness>) {
     let renamed =
         server.http.patch(server.url(&format!("{path}/name"))).bearer_auth(&ada).json(&json!({"name": "n"}));
     assert_eq!(read(renamed).await.1["name"], "n");
-    let stored =
-        server.app.store.find_api_key(millpond::ids::UserId(1), millpond::ids::KeyId(id.try_into().unwrap()));
+    let stored = server
+        .app
+        .core
+        .store
+        .find_api_key(millpond::ids::UserId(1), millpond::ids::KeyId(id.try_into().unwrap()));
     let stored = format!("{:?}", stored.await.unwrap().unwrap());
     assert!(!stored.contains(&key), "it is not stored in clear");
     server.stop().await;
@@ -46,7 +49,7 @@ async fn a_key_ends_at_once(harness: Arc<Harness>) {
     assert_eq!(server.get("/v1/models", &key).await.1["error"]["code"], "api_key_disabled");
     status(true).await;
     assert_eq!(server.get("/v1/models", &key).await.0, 200);
-    let soon = server.app.clock.now().plus(Duration::from_secs(60)).to_string();
+    let soon = server.app.core.clock.now().plus(Duration::from_secs(60)).to_string();
     let (short, _) = server.key(&ada, json!({"expires_at": soon})).await;
     assert_eq!(server.get("/v1/models", &short).await.0, 200);
     harness.pass(Duration::from_secs(61));

@@ -139,9 +139,9 @@ impl World<'_> {
         }
         let id = self.user;
         let app = &self.server().app;
-        let user = app.store.find_user(id).await.unwrap().unwrap();
+        let user = app.core.store.find_user(id).await.unwrap().unwrap();
         let client = Client::at(IpAddr::V4(Ipv4Addr::LOCALHOST), "tests");
-        let (pair, _) = sessions::begin(app, user, "test", &client).await.unwrap();
+        let (pair, _) = sessions::begin(&app.auth, user, "test", &client).await.unwrap();
         let id = sid(&pair.access);
         let (access, refresh) = (vec![pair.access], pair.refresh);
         self.sessions.push(Session { id, lives: true, refresh, used: Vec::new(), access, ended: Vec::new() });
@@ -172,8 +172,8 @@ impl World<'_> {
         let user = self.user;
         let app = &self.server().app;
         let changes = UserChanges { is_active: Some(active), ..UserChanges::default() };
-        app.store.update_user(user, &changes, app.clock.now()).await.unwrap();
-        app.state.publish(Invalidation::User(user)).await;
+        app.core.store.update_user(user, &changes, app.core.clock.now()).await.unwrap();
+        app.core.state.publish(Invalidation::User(user)).await;
         self.active = active;
         self.settling = true;
     }
@@ -184,13 +184,13 @@ impl World<'_> {
         // The person has no password, so none has to be shown; a hash of cost 4 would be as good for this test.
         let id = self.user;
         let app = &self.server().app;
-        let (user, claims) = app.callers.by_access_token(&access).await.unwrap();
+        let (user, claims) = app.auth.authenticator.by_access_token(&access).await.unwrap();
         let mut bare = (*user).clone();
         bare.password_hash = None;
         let member = millpond::auth::extract::Member { user: Arc::new(bare), claims };
         let client = Client::at(IpAddr::V4(Ipv4Addr::LOCALHOST), "tests");
         let new = secrecy::SecretString::from(format!("a mill beside pond {id}"));
-        let pair = sessions::change_password(app, &member, None, &new, &client).await.unwrap();
+        let pair = sessions::change_password(&app.auth, &member, None, &new, &client).await.unwrap();
         for (place, session) in self.sessions.iter_mut().enumerate() {
             session.lives &= place == at;
         }
@@ -279,7 +279,7 @@ async fn a_new_token_is_accepted_where_the_change_is_not_known_yet(harness: Arc<
     let (old, _) = server.sign_in("ada").await;
     assert_eq!(server.get("/api/auth/me", &old).await.0, 200);
     // Not announced, as if the message were still under way.
-    server.app.store.next_token_generation(ada).await.unwrap();
+    server.app.core.store.next_token_generation(ada).await.unwrap();
     let (new, _) = server.sign_in("ada").await;
     assert_eq!(server.get("/api/auth/me", &new).await.0, 200);
     assert_eq!(server.get("/api/auth/me", &old).await.0, 401);

@@ -129,7 +129,7 @@ async fn an_exception_counts_before_the_rest_and_ends(harness: Arc<Harness>) {
     let ada = server.person("ada").await;
     let root = server.person("root").await;
     let admin = UserChanges { role: Some(Role::Admin), ..UserChanges::default() };
-    server.app.store.update_user(root, &admin, server.app.clock.now()).await.unwrap();
+    server.app.core.store.update_user(root, &admin, server.app.core.clock.now()).await.unwrap();
     let (admin, _) = server.sign_in("root").await;
     let (access, _) = server.sign_in("ada").await;
     server.account(&access, provider.address, json!({})).await;
@@ -138,7 +138,7 @@ async fn an_exception_counts_before_the_rest_and_ends(harness: Arc<Harness>) {
     assert_eq!(server.put(&path, &access, json!({"requests_per_minute": 5})).await.0, 403);
     assert_eq!(server.put(&path, &admin, json!({"requests_per_minute": 1})).await.0, 200);
     assert_eq!((chat().await.0, chat().await.0), (200, 429));
-    let until = (server.app.clock.now().plus(std::time::Duration::from_secs(600))).to_string();
+    let until = (server.app.core.clock.now().plus(std::time::Duration::from_secs(600))).to_string();
     assert_eq!(server.put(&path, &admin, json!({"requests_per_minute": 3, "until": until})).await.0, 200);
     assert_eq!((chat().await.0, chat().await.0, chat().await.0), (200, 200, 429));
     let (_, set) = server.get(&path, &admin).await;

@@ -25,6 +25,7 @@ mod gateway_proxy;
 mod harness;
 mod health;
 mod holds;
+mod house;
 mod input;
 mod keys;
 mod lifecycle;

@@ -34,7 +34,7 @@ fn new_person(name: &str, password: &str) -> Value {
 async fn admin(server: &Server) -> String {
     let root = server.person("root").await;
     let admin = UserChanges { role: Some(Role::Admin), ..UserChanges::default() };
-    server.app.store.update_user(root, &admin, server.app.clock.now()).await.unwrap();
+    server.app.core.store.update_user(root, &admin, server.app.core.clock.now()).await.unwrap();
     server.sign_in("root").await.0
 }
 
@@ -117,8 +117,8 @@ async fn an_invite_is_used_as_often_as_it_says(harness: Arc<Harness>) {
 
 async fn the_first_administrator_is_made_once(harness: Arc<Harness>) {
     let server = Arc::new(harness.server().await);
-    let secret = registration::setup_secret(&server.app).await.unwrap().unwrap();
-    let again = registration::setup_secret(&server.app).await.unwrap().unwrap();
+    let secret = registration::setup_secret(&server.app.auth).await.unwrap().unwrap();
+    let again = registration::setup_secret(&server.app.auth).await.unwrap().unwrap();
     assert_eq!(secret.expose_secret(), again.expose_secret(), "every instance shows the same");
     let wrong = json!({"token": "wrong", "username": "root", "password": GOOD});
     assert_eq!(server.post("/api/auth/setup", "", wrong).await.0, 403);
@@ -138,7 +138,7 @@ async fn the_first_administrator_is_made_once(harness: Arc<Harness>) {
     }
     assert_eq!(made.len(), 1);
     assert_eq!(made[0]["user"]["role"], "admin");
-    assert!(registration::setup_secret(&server.app).await.unwrap().is_none());
+    assert!(registration::setup_secret(&server.app.auth).await.unwrap().is_none());
     Arc::into_inner(server).unwrap().stop().await;
 }
 
@@ -170,8 +170,8 @@ async fn a_reset_link_works_once(harness: Arc<Harness>) {
     let ada = server.person("ada").await;
     let (access, _) = server.sign_in("ada").await;
     let give = || async {
-        let user = server.app.store.find_user(ada).await.unwrap().unwrap();
-        one_time::give(&server.app, Door::PasswordReset, &user).await
+        let user = server.app.core.store.find_user(ada).await.unwrap().unwrap();
+        one_time::give(&server.app.auth, Door::PasswordReset, &user).await
     };
     let other = one_time_text(&give().await.unwrap());
     let token = one_time_text(&give().await.unwrap());
@@ -212,7 +212,7 @@ async fn a_second_factor_is_asked_for(harness: Arc<Harness>) {
     assert!(setup["qr_svg"].as_str().unwrap().contains("<svg"));
     let totp = app_of(setup["otpauth_uri"].as_str().unwrap());
     let code = || {
-        let now = u64::try_from(server.app.clock.now().seconds()).unwrap();
+        let now = u64::try_from(server.app.core.clock.now().seconds()).unwrap();
         totp.generate(now).to_string()
     };
     let confirm = |code: String| server.post("/api/users/me/totp/confirm", &access, json!({"code": code}));
@@ -234,7 +234,7 @@ async fn a_second_factor_is_asked_for(harness: Arc<Harness>) {
     assert_eq!(status, 401);
     let challenge = half["totp_challenge"].as_str().unwrap().to_owned();
     assert_eq!(login(json!({"totp_code": code()})).await.0, 401, "a code that was used is refused");
-    server.app.store.next_token_generation(ada).await.unwrap();
+    server.app.core.store.next_token_generation(ada).await.unwrap();
     harness.pass(Duration::from_secs(30));
     let half_made = json!({"challenge": challenge, "code": code()});
     assert_eq!(

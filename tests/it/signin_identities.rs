@@ -41,7 +41,7 @@ async fn tokens_are_encrypted_and_clear_ones_rewritten(harness: Arc<Harness>) {
             .split(' ')
             .map(|token| {
                 use secrecy::ExposeSecret as _;
-                server.app.vault.decrypt(token).unwrap().expose_secret().to_owned()
+                server.app.core.vault.decrypt(token).unwrap().expose_secret().to_owned()
             })
             .collect();
         assert_eq!(read, ["at-ok-71-willow-2", "rt-ok-71-willow-2"]);

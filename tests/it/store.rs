@@ -83,9 +83,9 @@ async fn a_row_is_counted_once(harness: Arc<Harness>) {
     let server = harness.server().await;
     let ada = server.person("ada").await;
     let rows: Vec<UsageRow> = (0..200).map(|n| row(&format!("record {n}"), ada)).collect();
-    server.app.store.insert_usage(&rows, &[]).await.unwrap();
-    server.app.store.insert_usage(&rows, &[]).await.unwrap();
-    let found = server.app.store.list_usage(ada, &UsageFilter::default(), None, 1_000).await.unwrap();
+    server.app.core.store.insert_usage(&rows, &[]).await.unwrap();
+    server.app.core.store.insert_usage(&rows, &[]).await.unwrap();
+    let found = server.app.core.store.list_usage(ada, &UsageFilter::default(), None, 1_000).await.unwrap();
     assert_eq!(found.len(), 200);
     server.stop().await;
 }

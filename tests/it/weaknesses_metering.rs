@@ -61,7 +61,7 @@ async fn what_a_provider_left_out_is_neither_full_nor_empty(harness: Arc<Harness
         assert_eq!(answered(headers).await, whole, "{headers:?}");
     }
     let (left, resets) = answered(&[limit, remaining("15"), reset]).await;
-    let until = scene.server.app.clock.now().plus(Duration::from_secs(90));
+    let until = scene.server.app.core.clock.now().plus(Duration::from_secs(90));
     let until = json!(Timestamp::from_millis(until.millis()));
     assert_eq!((&*left, &resets), ("0.2500", &until));
     for headers in [&[][..], &[limit], &[limit, reset], &[remaining("0"), reset]] {
@@ -167,13 +167,13 @@ async fn looking_is_bounded_and_asks_no_provider(harness: Arc<Harness>) {
     for _ in 0..20 {
         scene.shared(&bob, &["far"]).await;
     }
-    let id = scene.server.app.store.find_user_by_name("ada").await.unwrap().unwrap().id;
+    let id = scene.server.app.core.store.find_user_by_name("ada").await.unwrap().unwrap().id;
     let rows = (0..1_100).map(|n| {
         let mut row = row(&format!("record {n}"), id);
         row.account_id = Some(AccountId("gone".to_owned()));
         row
     });
-    scene.server.app.store.insert_usage(&rows.collect::<Vec<_>>(), &[]).await.unwrap();
+    scene.server.app.core.store.insert_usage(&rows.collect::<Vec<_>>(), &[]).await.unwrap();
     for query in ["", "?limit=0", "?limit=1000000000"] {
         let listed = scene.data(&ada, &format!("/api/plugin-api/quotas/consumption{query}")).await;
         assert_eq!(listed.as_array().unwrap().len(), 1_000, "{query}");

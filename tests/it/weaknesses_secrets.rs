@@ -152,7 +152,7 @@ async fn what_never_worked_works(harness: Arc<Harness>) {
     let shared = scene.shared(&bob, &["far"]).await;
     let root = scene.server.person("root").await;
     let admin = UserChanges { role: Some(Role::Admin), ..UserChanges::default() };
-    scene.server.app.store.update_user(root, &admin, scene.server.app.clock.now()).await.unwrap();
+    scene.server.app.core.store.update_user(root, &admin, scene.server.app.core.clock.now()).await.unwrap();
     let (root, _) = scene.server.sign_in("root").await;
 
     // Who has no account sees and uses what is shared, an administrator as well.

@@ -1,8 +1,6 @@
 //! `/api/admin/accounts`: everybody's accounts. Administrators switch, share, name, try and delete them; where an account
 //! points and what it is called with stays its owner's, because whoever changes the address gets the credential.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::{FromRequest, Request, State};
 use serde::Serialize;
@@ -11,22 +9,23 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::deed::{Deed, Reach, find};
+use super::actions::{AccountAction, Reach, find};
 use super::view::Account;
 use super::{AccountName, AccountStatus, AccountType, Try};
 use crate::api::answer::Answer;
-use crate::api::input::{MemberOptionalBody, Object, QueryMap, Segment, query_invalid};
+use crate::api::body::MemberOptionalBody;
 use crate::app::App;
-use crate::audit::{self, Action, Target};
+use crate::audit::{Action, Target};
 use crate::auth::extract::{Admin, Auditor, Client, Member};
-use crate::error::{ErrorBody, Result};
+use crate::edge::error::{ErrorBody, Result};
+use crate::edge::input::{Object, QueryMap, Segment, query_invalid};
 use crate::gateway::Checked;
-use crate::gateway::health::PauseView;
+use crate::gateway::PauseView;
 use crate::ids::{AccountId, UserId};
 use crate::messages::say;
 use crate::store::accounts::AccountFilter;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(show, delete))
@@ -53,12 +52,12 @@ struct Page {
 /// An administrator with a body, which may be absent.
 struct AdminBody(Member, Object);
 
-impl FromRequest<Arc<App>> for AdminBody {
-    type Rejection = crate::error::ApiError;
+impl FromRequest<App> for AdminBody {
+    type Rejection = crate::edge::error::ApiError;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self> {
+    async fn from_request(request: Request, app: &App) -> Result<Self> {
         let MemberOptionalBody(member, body) = MemberOptionalBody::from_request(request, app).await?;
-        let Admin(member) = Admin::of(app, member)?;
+        let Admin(member) = Admin::of(&app.auth, member)?;
         Ok(Self(member, body))
     }
 }
@@ -83,7 +82,7 @@ fn number<T: std::str::FromStr>(query: &QueryMap, name: &str) -> Result<Option<T
     ("is_shared" = Option<i32>, Query, description = "0 or 1"), ("status" = Option<i32>, Query, description = "0 or 1"),
     ("cursor" = Option<String>, Query), ("limit" = Option<i64>, Query, description = "1 to 500, 50 unless told")),
     responses((status = 200, body = Page), (status = 403, body = ErrorBody)))]
-async fn list(State(app): State<Arc<App>>, _: Auditor, query: QueryMap) -> Result<Json<Page>> {
+async fn list(State(app): State<App>, _: Auditor, query: QueryMap) -> Result<Json<Page>> {
     let clean = |text: &str| text.replace('\0', "\u{fffd}");
     let filter = AccountFilter {
         owner: number(&query, "user_id")?.map(UserId),
@@ -93,7 +92,7 @@ async fn list(State(app): State<Arc<App>>, _: Auditor, query: QueryMap) -> Resul
     };
     let before = query.get("cursor").map(|text| AccountId(clean(text)));
     let limit = number(&query, "limit")?.unwrap_or(DEFAULT_PAGE).clamp(1, LARGEST_PAGE);
-    let mut rows = app.store.search_accounts(&filter, before.as_ref(), limit + 1).await?;
+    let mut rows = app.core.store.search_accounts(&filter, before.as_ref(), limit + 1).await?;
     let has_more = i64::try_from(rows.len()).is_ok_and(|count| count > limit);
     if has_more {
         rows.pop();
@@ -103,15 +102,15 @@ async fn list(State(app): State<Arc<App>>, _: Auditor, query: QueryMap) -> Resul
     Ok(Json(Page { success: true, data, next_cursor }))
 }
 
-fn any<'a>(app: &'a App, member: &'a Member, client: &'a Client, id: String) -> Deed<'a> {
-    Deed { app, member, client, reach: Reach::All, id: AccountId(id) }
+fn any<'a>(app: &'a App, member: &'a Member, client: &'a Client, id: String) -> AccountAction<'a> {
+    AccountAction { app, member, client, reach: Reach::All, id: AccountId(id) }
 }
 
 /// One account.
 #[utoipa::path(get, path = "/api/admin/accounts/{cookie_id}", tag = "admin", params(("cookie_id" = String, Path)),
     security(("access_token" = [])), responses((status = 200, body = Answer<Account>), (status = 404, body = ErrorBody)))]
 async fn show(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     Auditor(member): Auditor,
     client: Client,
     Segment(id): Segment,
@@ -123,7 +122,7 @@ async fn show(
 #[utoipa::path(delete, path = "/api/admin/accounts/{cookie_id}", tag = "admin", params(("cookie_id" = String, Path)),
     security(("access_token" = [])), responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody)))]
 async fn delete(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     Admin(member): Admin,
     client: Client,
     Segment(id): Segment,
@@ -136,7 +135,7 @@ async fn delete(
     request_body = AccountStatus, security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody)))]
 async fn set_status(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     Segment(id): Segment,
     AdminBody(member, body): AdminBody,
@@ -149,7 +148,7 @@ async fn set_status(
     request_body = AccountName, security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody)))]
 async fn rename(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     Segment(id): Segment,
     AdminBody(member, body): AdminBody,
@@ -162,7 +161,7 @@ async fn rename(
     request_body = AccountType, security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 async fn set_type(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     Segment(id): Segment,
     AdminBody(member, body): AdminBody,
@@ -175,7 +174,7 @@ async fn set_type(
     request_body = Try, security(("access_token" = [])),
     responses((status = 200, body = Answer<Checked>), (status = 404, body = ErrorBody)))]
 async fn check(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     Segment(id): Segment,
     AdminBody(member, body): AdminBody,
@@ -187,7 +186,7 @@ async fn check(
 #[utoipa::path(get, path = "/api/admin/accounts/{cookie_id}/pauses", tag = "admin", params(("cookie_id" = String, Path)),
     security(("access_token" = [])), responses((status = 200, body = Answer<Vec<PauseView>>), (status = 404, body = ErrorBody)))]
 async fn pauses(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     Auditor(member): Auditor,
     Segment(id): Segment,
 ) -> Result<Json<Answer<Vec<PauseView>>>> {
@@ -199,7 +198,7 @@ async fn pauses(
 #[utoipa::path(post, path = "/api/admin/accounts/{cookie_id}/resume", tag = "admin", params(("cookie_id" = String, Path)),
     security(("access_token" = [])), responses((status = 200, body = Answer<Vec<PauseView>>), (status = 404, body = ErrorBody)))]
 async fn resume(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     Admin(member): Admin,
     client: Client,
     Segment(id): Segment,
@@ -207,6 +206,6 @@ async fn resume(
     let row = find(&app, member.user.id, Reach::All, &AccountId(id)).await?;
     app.gateway.resume(&row.id).await?;
     let entry = member.does(Action::PauseEnded, &client).on(Target::account(&row.id));
-    audit::record(&app, entry).await?;
+    app.core.audit.record(&entry).await?;
     Ok(Answer::changed(say("account_resumed"), app.gateway.pauses_of(&row.id)))
 }

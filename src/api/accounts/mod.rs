@@ -1,16 +1,14 @@
 //! `/api/plugin-api/accounts`: the upstream accounts that a member owns. A credential goes in and never comes out.
 //!
-//! The handlers here say who and what; how is in `deed` (one account), `members` (what clients write), `view` (what they
+//! The handlers here say who and what; how is in `actions` (one account), `fields` (what clients write), `view` (what they
 //! read), `transfer` (many at once), `openrouter` (linked instead of typed), and `admin` (everybody's).
 
+mod actions;
 mod admin;
-mod deed;
-mod members;
+mod fields;
 mod openrouter;
 mod transfer;
 mod view;
-
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -21,22 +19,23 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::Answer;
-use super::input::{MemberBody, MemberOptionalBody, Object, Segment, Segments};
+use crate::api::body::{MemberBody, MemberOptionalBody};
 use crate::app::App;
-use crate::audit::{self, Action, Facts, Field, Target};
+use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Client, Member};
-use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::edge::input::{Object, Segment, Segments};
 use crate::gateway::Checked;
 use crate::ids::{AccountId, UserId};
 use crate::messages::say;
 use crate::state::Invalidation;
 use crate::store::accounts::AccountRow;
-use deed::{Deed, Reach};
-use members::Way;
+use actions::{AccountAction, Reach};
+use fields::Way;
 pub(super) use view::Account;
 use view::Allowance;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(create, list))
         .routes(routes!(get, change, delete))
@@ -57,7 +56,7 @@ const MOST_ACCOUNTS: i64 = 1_000;
 /// What to make an account of.
 #[derive(ToSchema)]
 #[schema(as = CreateAccount)]
-#[expect(dead_code, reason = "describes the body that `members` reads member by member")]
+#[expect(dead_code, reason = "describes the body that `fields` reads member by member")]
 struct Wanted {
     #[schema(max_length = 100)]
     name: Option<String>,
@@ -96,17 +95,17 @@ struct Wanted {
 
 /// Makes an account of what a member wrote.
 fn make(app: &App, member: &Member, mut body: Object) -> Result<AccountRow> {
-    let mut row = AccountRow::new(member.user.id, "", String::new(), app.clock.now());
-    members::read(app, &mut body, &mut row, Way::New);
+    let mut row = AccountRow::new(member.user.id, "", String::new(), app.core.clock.now());
+    fields::read(app, &mut body, &mut row, Way::New);
     body.finish()?;
     if row.is_shared {
-        members::check_shareable(app, &member.user, &row)?;
+        fields::check_shareable(app, &member.user, &row)?;
     }
     Ok(row)
 }
 
 async fn has_room(app: &App, owner: UserId) -> Result<()> {
-    if app.store.count_accounts(owner).await? < MOST_ACCOUNTS {
+    if app.core.store.count_accounts(owner).await? < MOST_ACCOUNTS {
         return Ok(());
     }
     let message = say("too_many_accounts").with("most", MOST_ACCOUNTS);
@@ -115,11 +114,11 @@ async fn has_room(app: &App, owner: UserId) -> Result<()> {
 
 /// Stores a new account, tells every instance, and puts it on record.
 async fn store(app: &App, member: &Member, client: &Client, row: &AccountRow) -> Result<()> {
-    app.store.create_account(row).await?;
-    app.state.publish(Invalidation::Accounts).await;
+    app.core.store.create_account(row).await?;
+    app.core.state.publish(Invalidation::Accounts).await;
     let facts = Facts::new().typed(Field::Provider, &row.provider).with(Field::Shared, row.is_shared);
     let entry = member.does(Action::AccountCreated, client).on(Target::account(&row.id));
-    audit::record(app, entry.after(facts)).await
+    Ok(app.core.audit.record(&entry.after(facts)).await?)
 }
 
 /// Add an upstream account.
@@ -127,7 +126,7 @@ async fn store(app: &App, member: &Member, client: &Client, row: &AccountRow) ->
     security(("access_token" = [])),
     responses((status = 201, body = Answer<Account>), (status = 400, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn create(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     MemberBody(member, body): MemberBody,
 ) -> Result<(StatusCode, Json<Answer<Account>>)> {
@@ -139,8 +138,9 @@ async fn create(
 
 /// All accounts of a person as they see them.
 pub(super) async fn accounts_of(app: &App, owner: UserId) -> Result<Vec<Account>> {
-    let mut served = app.store.last_served(owner).await?;
-    let rows = app.store.list_accounts(owner).await?;
+    app.gateway.settled().await;
+    let mut served = app.core.store.last_served(owner).await?;
+    let rows = app.core.store.list_accounts(owner).await?;
     let view = |mut row: AccountRow| {
         row.last_used_at = served.remove(&row.id).or(row.last_used_at);
         Account::of(app, row)
@@ -151,19 +151,19 @@ pub(super) async fn accounts_of(app: &App, owner: UserId) -> Result<Vec<Account>
 /// My upstream accounts, newest first.
 #[utoipa::path(get, path = "/api/plugin-api/accounts", tag = "accounts", security(("access_token" = [])),
     responses((status = 200, body = Answer<Vec<Account>>)))]
-async fn list(State(app): State<Arc<App>>, member: Member) -> Result<Json<Answer<Vec<Account>>>> {
+async fn list(State(app): State<App>, member: Member) -> Result<Json<Answer<Vec<Account>>>> {
     Ok(Answer::data(accounts_of(&app, member.user.id).await?))
 }
 
-fn mine<'a>(app: &'a App, member: &'a Member, client: &'a Client, id: String) -> Deed<'a> {
-    Deed { app, member, client, reach: Reach::Own, id: AccountId(id) }
+fn mine<'a>(app: &'a App, member: &'a Member, client: &'a Client, id: String) -> AccountAction<'a> {
+    AccountAction { app, member, client, reach: Reach::Own, id: AccountId(id) }
 }
 
 /// One of my upstream accounts.
 #[utoipa::path(get, path = "/api/plugin-api/accounts/{cookie_id}", tag = "accounts", params(("cookie_id" = String, Path)),
     security(("access_token" = [])), responses((status = 200, body = Answer<Account>), (status = 404, body = ErrorBody)))]
 async fn get(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     member: Member,
     client: Client,
     Segment(id): Segment,
@@ -176,7 +176,7 @@ async fn get(
     request_body = Wanted, security(("access_token" = [])),
     responses((status = 200, body = Answer<Account>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn change(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     Segment(id): Segment,
     MemberBody(member, body): MemberBody,
@@ -189,7 +189,7 @@ async fn change(
     params(("cookie_id" = String, Path)), security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody)))]
 async fn delete(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     member: Member,
     client: Client,
     Segment(id): Segment,
@@ -209,7 +209,7 @@ struct AccountStatus {
     params(("cookie_id" = String, Path)), request_body = AccountStatus, security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn set_status(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     Segment(id): Segment,
     MemberBody(member, body): MemberBody,
@@ -230,7 +230,7 @@ struct AccountName {
     params(("cookie_id" = String, Path)), request_body = AccountName, security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn rename(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     Segment(id): Segment,
     MemberBody(member, body): MemberBody,
@@ -250,7 +250,7 @@ struct AccountType {
     params(("cookie_id" = String, Path)), request_body = AccountType, security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 async fn set_type(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     Segment(id): Segment,
     MemberBody(member, body): MemberBody,
@@ -272,7 +272,7 @@ struct NewCredential {
     params(("cookie_id" = String, Path)), request_body = NewCredential, security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn rotate(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     Segment(id): Segment,
     MemberBody(member, body): MemberBody,
@@ -295,7 +295,7 @@ struct Try {
     params(("cookie_id" = String, Path)), request_body = Try, security(("access_token" = [])),
     responses((status = 200, body = Answer<Checked>), (status = 404, body = ErrorBody)))]
 async fn check(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     Segment(id): Segment,
     MemberOptionalBody(member, body): MemberOptionalBody,
@@ -309,7 +309,7 @@ async fn check(
     security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn set_model(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     Segments(path): Segments<2>,
     MemberBody(member, body): MemberBody,

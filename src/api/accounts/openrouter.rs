@@ -3,7 +3,6 @@
 //! one person's key into another's hands.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -23,19 +22,20 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::view::Account;
-use super::{has_room, members, store};
+use super::{fields, has_room, store};
 use crate::api::answer::Answer;
+use crate::api::body::{MemberBody, MemberOptionalBody};
 use crate::api::browser::escape;
-use crate::api::input::{MemberBody, MemberOptionalBody, QueryMap};
 use crate::app::App;
 use crate::auth::extract::Client;
 use crate::auth::one_time;
-use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::edge::input::QueryMap;
 use crate::ids::UserId;
 use crate::messages::{Language, say};
 use crate::store::accounts::AccountRow;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(authorize)).routes(routes!(land, finish))
 }
 
@@ -78,7 +78,7 @@ struct Begun {
     security(("access_token" = [])),
     responses((status = 200, body = Answer<Begun>), (status = 422, body = ValidationBody)))]
 async fn authorize(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     MemberOptionalBody(member, mut body): MemberOptionalBody,
 ) -> Result<Json<Answer<Begun>>> {
     let shared = body.optional_integer("is_shared", 0, 1) == Some(1);
@@ -88,12 +88,12 @@ async fn authorize(
     let pending = Pending {
         user: member.user.id,
         generation: member.user.token_generation,
-        verifier: app.vault.encrypt(verifier.expose_secret()),
+        verifier: app.core.vault.encrypt(verifier.expose_secret()),
         shared,
     };
     let text = serde_json::to_string(&pending).map_err(ApiError::internal)?;
-    app.state.put(&key(state.expose_secret()), &text, LIFE).await?;
-    let config = &app.config.openrouter;
+    app.core.state.put(&key(state.expose_secret()), &text, LIFE).await?;
+    let config = &app.core.config.openrouter;
     let mut callback = Url::parse(&config.callback_url).map_err(ApiError::internal)?;
     callback.query_pairs_mut().append_pair("state", state.expose_secret());
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.expose_secret()));
@@ -123,7 +123,7 @@ fn refused(code: &'static str) -> ApiError {
     security(("access_token" = [])),
     responses((status = 200, body = Answer<Account>), (status = 400, body = ErrorBody), (status = 502, body = ErrorBody)))]
 async fn finish(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     MemberBody(member, mut body): MemberBody,
 ) -> Result<Json<Answer<Account>>> {
@@ -138,34 +138,34 @@ async fn finish(
         return Err(refused("link_incomplete"));
     };
     let expired = || refused("link_expired");
-    let held = app.state.get(&key(state)).await?.ok_or_else(expired)?;
+    let held = app.core.state.get(&key(state)).await?.ok_or_else(expired)?;
     let pending: Pending = serde_json::from_str(&held).map_err(|_| expired())?;
     // Somebody else's is left for its owner.
     if pending.user != member.user.id || pending.generation != member.user.token_generation {
         return Err(expired());
     }
     // Of several who bring it at once, one has it.
-    app.state.take(&key(state)).await?.ok_or_else(expired)?;
-    let mut row = AccountRow::new(member.user.id, "openai", String::new(), app.clock.now());
-    row.base_url = Some(format!("{}/api/v1", app.config.openrouter.base_url));
+    app.core.state.take(&key(state)).await?.ok_or_else(expired)?;
+    let mut row = AccountRow::new(member.user.id, "openai", String::new(), app.core.clock.now());
+    row.base_url = Some(format!("{}/api/v1", app.core.config.openrouter.base_url));
     row.oauth_source = Some(SOURCE.to_owned());
     "OpenRouter".clone_into(&mut row.name);
     row.is_shared = pending.shared;
     if row.is_shared {
-        members::check_shareable(&app, &member.user, &row)?;
+        fields::check_shareable(&app, &member.user, &row)?;
     }
     has_room(&app, member.user.id).await?;
-    let verifier = app.vault.decrypt(&pending.verifier).map_err(ApiError::internal)?;
+    let verifier = app.core.vault.decrypt(&pending.verifier).map_err(ApiError::internal)?;
     let credential = exchange(&app, code, verifier.expose_secret()).await?;
-    row.credential = app.vault.encrypt(credential.expose_secret());
+    row.credential = app.core.vault.encrypt(credential.expose_secret());
     store(&app, &member, &client, &row).await?;
     Ok(Answer::changed(say("account_linked"), Account::of(&app, row)))
 }
 
 async fn exchange(app: &App, code: &str, verifier: &str) -> Result<SecretString> {
     let unreachable = || ApiError::new(StatusCode::BAD_GATEWAY, "link_unreachable", say("link_unreachable"));
-    let http = app.signin.http();
-    let address = format!("{}/api/v1/auth/keys", app.config.openrouter.base_url);
+    let http = app.auth.signin.http();
+    let address = format!("{}/api/v1/auth/keys", app.core.config.openrouter.base_url);
     let body = json!({"code": code, "code_verifier": verifier, "code_challenge_method": "S256"});
     let answer = http.send(http.post(&address).json(&body)).await;
     let answer = answer.map_err(|error| unreachable().because(error))?;

@@ -1,8 +1,6 @@
 //! Many accounts at once, as JSON or CSV. In with credentials, out without. A line that is wrong is told by its number and
 //! leaves the others alone.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts as _, Request, State};
@@ -15,17 +13,17 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{MOST_ACCOUNTS, has_room, make, members};
-use crate::api::input::{self, Object, QueryMap, query_invalid};
+use super::{MOST_ACCOUNTS, fields, has_room, make};
 use crate::app::App;
-use crate::audit::{self, Action, Facts, Field, Target};
+use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Client, Member};
-use crate::error::{ApiError, ErrorBody, FieldError, Result, ValidationBody};
+use crate::edge::error::{ApiError, ErrorBody, FieldError, Result, ValidationBody};
+use crate::edge::input::{self, Object, QueryMap, query_invalid};
 use crate::ids::AccountId;
 use crate::messages::{Text, say};
 use crate::state::Invalidation;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(import)).routes(routes!(export))
 }
 
@@ -86,13 +84,13 @@ type Entries = Vec<(u64, Result<Object>)>;
 /// A member's file.
 struct File(Member, Entries);
 
-impl FromRequest<Arc<App>> for File {
+impl FromRequest<App> for File {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self> {
+    async fn from_request(request: Request, app: &App) -> Result<Self> {
         let (mut parts, body) = request.into_parts();
         let member = Member::from_request_parts(&mut parts, app).await?;
-        let body = input::read(body, app).await?;
+        let body = input::read(body, &app.core.config).await?;
         let entries = entries(&parts.headers, &body)?;
         if entries.len() > MOST_LINES {
             let message = say("import_too_long").with("most", MOST_LINES);
@@ -211,7 +209,7 @@ fn value_of(name: &str, cell: &str) -> Result<Value> {
     members' names in its first line"),
     responses((status = 200, body = Imported), (status = 400, body = ErrorBody), (status = 422, body = Imported)))]
 async fn import(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     File(member, entries): File,
 ) -> Result<(StatusCode, Json<Imported>)> {
@@ -228,10 +226,10 @@ async fn import(
         }
     }
     if !created.is_empty() {
-        app.state.publish(Invalidation::Accounts).await;
+        app.core.state.publish(Invalidation::Accounts).await;
         let count = i64::try_from(created.len()).unwrap_or(MOST_ACCOUNTS);
         let entry = member.does(Action::AccountsImported, &client).on(Target::person(member.user.id));
-        audit::record(&app, entry.after(Facts::new().with(Field::Count, count))).await?;
+        app.core.audit.record(&entry.after(Facts::new().with(Field::Count, count))).await?;
     }
     let nothing = created.is_empty() && !failed.is_empty();
     let status = if nothing { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
@@ -242,7 +240,7 @@ async fn import(
 async fn one(app: &App, member: &Member, entry: Result<Object>) -> Result<AccountId> {
     let row = make(app, member, entry?)?;
     has_room(app, member.user.id).await?;
-    app.store.create_account(&row).await?;
+    app.core.store.create_account(&row).await?;
     Ok(row.id)
 }
 
@@ -250,22 +248,17 @@ async fn one(app: &App, member: &Member, entry: Result<Object>) -> Result<Accoun
 #[utoipa::path(get, path = "/api/plugin-api/accounts/export", tag = "accounts", security(("access_token" = [])),
     params(("format" = Option<String>, Query, description = "`json` (unless told) or `csv`")),
     responses((status = 200, description = "The file"), (status = 422, body = ValidationBody)))]
-async fn export(
-    State(app): State<Arc<App>>,
-    member: Member,
-    client: Client,
-    query: QueryMap,
-) -> Result<Response> {
+async fn export(State(app): State<App>, member: Member, client: Client, query: QueryMap) -> Result<Response> {
     let is_csv = match query.get("format") {
         None | Some("json") => false,
         Some("csv") => true,
         Some(_) => return Err(query_invalid("format", "enum", "Input should be 'json' or 'csv'")),
     };
-    let rows = app.store.list_accounts(member.user.id).await?;
-    let rows: Vec<Value> = rows.iter().map(members::exported).collect();
+    let rows = app.core.store.list_accounts(member.user.id).await?;
+    let rows: Vec<Value> = rows.iter().map(fields::exported).collect();
     let count = i64::try_from(rows.len()).unwrap_or(MOST_ACCOUNTS);
     let entry = member.does(Action::AccountsExported, &client).on(Target::person(member.user.id));
-    audit::record(&app, entry.after(Facts::new().with(Field::Count, count))).await?;
+    app.core.audit.record(&entry.after(Facts::new().with(Field::Count, count))).await?;
     if is_csv {
         let attachment = "attachment; filename=\"accounts.csv\"";
         let headers = [(CONTENT_TYPE, "text/csv; charset=utf-8"), (CONTENT_DISPOSITION, attachment)];

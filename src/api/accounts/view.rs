@@ -73,7 +73,7 @@ pub(super) fn stored<T: serde::de::DeserializeOwned + Default>(text: Option<&str
 impl Account {
     /// The account, last used when its row says.
     pub(in crate::api) fn of(app: &App, row: AccountRow) -> Self {
-        let open = |secret: Option<&str>| secret.and_then(|secret| app.vault.decrypt(secret).ok());
+        let open = |secret: Option<&str>| secret.and_then(|secret| app.core.vault.decrypt(secret).ok());
         let headers = open(row.headers.as_deref());
         let headers: BTreeMap<String, String> =
             stored(headers.as_ref().map(secrecy::ExposeSecret::expose_secret));

@@ -1,7 +1,5 @@
 //! Announcements: made by administrators, read by every member.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -10,17 +8,18 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::auth::Done;
-use crate::api::input::{MemberBody, Object, Segment, path_id};
+use crate::api::body::MemberBody;
 use crate::app::App;
-use crate::audit::{self, Action, Facts, Field, Target};
+use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Admin, Auditor, Client, Member};
 use crate::clock::Timestamp;
-use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::edge::input::{Object, Segment, path_id};
 use crate::ids::AnnouncementId;
 use crate::messages::{Language, say};
 use crate::store::announcements::{AnnouncementRow, NewAnnouncement};
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(change, remove))
@@ -90,8 +89,8 @@ fn read(mut body: Object, now: Timestamp) -> Result<NewAnnouncement> {
 /// The newest announcements, shown or not.
 #[utoipa::path(get, path = "/api/admin/announcements", tag = "admin", security(("access_token" = [])),
     responses((status = 200, body = AnnouncementList), (status = 403, body = ErrorBody)))]
-async fn list(State(app): State<Arc<App>>, _: Auditor) -> Result<Json<AnnouncementList>> {
-    let rows = app.store.list_announcements(MOST).await?;
+async fn list(State(app): State<App>, _: Auditor) -> Result<Json<AnnouncementList>> {
+    let rows = app.core.store.list_announcements(MOST).await?;
     Ok(Json(AnnouncementList { success: true, data: rows.into_iter().map(Into::into).collect() }))
 }
 
@@ -100,16 +99,16 @@ async fn list(State(app): State<Arc<App>>, _: Auditor) -> Result<Json<Announceme
     security(("access_token" = [])), responses((status = 200, body = AnnouncementView),
     (status = 400, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn create(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     MemberBody(member, body): MemberBody,
 ) -> Result<Json<AnnouncementView>> {
-    let Admin(admin) = Admin::of(&app, member)?;
-    let now = app.clock.now();
+    let Admin(admin) = Admin::of(&app.auth, member)?;
+    let now = app.core.clock.now();
     let new = read(body, now)?;
-    let row = app.store.create_announcement(&new, admin.user.id, now).await?;
+    let row = app.core.store.create_announcement(&new, admin.user.id, now).await?;
     let entry = admin.does(Action::AnnouncementCreated, &client).on(Target::announcement(row.id.0));
-    audit::record(&app, entry.after(facts(&new))).await?;
+    app.core.audit.record(&entry.after(facts(&new))).await?;
     Ok(Json(row.into()))
 }
 
@@ -131,19 +130,19 @@ fn id(text: &str) -> Result<AnnouncementId> {
     responses((status = 200, body = Done), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 422, body = ValidationBody)))]
 async fn change(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     Segment(text): Segment,
     MemberBody(member, body): MemberBody,
 ) -> Result<Json<Done>> {
-    let Admin(admin) = Admin::of(&app, member)?;
+    let Admin(admin) = Admin::of(&app.auth, member)?;
     let id = id(&text)?;
-    let new = read(body, app.clock.now())?;
-    if !app.store.update_announcement(id, &new).await? {
+    let new = read(body, app.core.clock.now())?;
+    if !app.core.store.update_announcement(id, &new).await? {
         return Err(no_such());
     }
     let entry = admin.does(Action::AnnouncementChanged, &client).on(Target::announcement(id.0));
-    audit::record(&app, entry.after(facts(&new))).await?;
+    app.core.audit.record(&entry.after(facts(&new))).await?;
     Ok(Done::new(say("announcement_changed")))
 }
 
@@ -152,17 +151,17 @@ async fn change(
     params(("announcement_id" = i64, Path)), security(("access_token" = [])),
     responses((status = 200, body = Done), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 async fn remove(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     Admin(admin): Admin,
     client: Client,
     Segment(text): Segment,
 ) -> Result<Json<Done>> {
     let id = id(&text)?;
-    if !app.store.delete_announcement(id).await? {
+    if !app.core.store.delete_announcement(id).await? {
         return Err(no_such());
     }
     let entry = admin.does(Action::AnnouncementDeleted, &client).on(Target::announcement(id.0));
-    audit::record(&app, entry).await?;
+    app.core.audit.record(&entry).await?;
     Ok(Done::new(say("announcement_removed")))
 }
 
@@ -185,7 +184,7 @@ struct ToldList {
 /// What administrators tell everybody now.
 #[utoipa::path(get, path = "/api/announcements", tag = "users", security(("access_token" = [])),
     responses((status = 200, body = ToldList), (status = 401, body = ErrorBody)))]
-async fn current(State(app): State<Arc<App>>, _: Member) -> Result<Json<ToldList>> {
+async fn current(State(app): State<App>, _: Member) -> Result<Json<ToldList>> {
     let told = |row: AnnouncementRow| {
         let text = match Language::of_this_answer() {
             Language::Chinese => row.text_zh.or(row.text_en),
@@ -193,6 +192,6 @@ async fn current(State(app): State<Arc<App>>, _: Member) -> Result<Json<ToldList
         };
         Told { id: row.id, text: text.unwrap_or_default(), starts_at: row.starts_at, ends_at: row.ends_at }
     };
-    let rows = app.store.current_announcements(app.clock.now(), MOST).await?;
+    let rows = app.core.store.current_announcements(app.core.clock.now(), MOST).await?;
     Ok(Json(ToldList { success: true, data: rows.into_iter().map(told).collect() }))
 }

@@ -1,7 +1,5 @@
 //! The audit log, for auditors and administrators.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -10,14 +8,14 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::input::{QueryMap, query_invalid};
 use crate::app::App;
 use crate::auth::extract::Auditor;
 use crate::clock::Timestamp;
-use crate::error::{ErrorBody, Result, ValidationBody};
+use crate::edge::error::{ErrorBody, Result, ValidationBody};
+use crate::edge::input::{QueryMap, query_invalid};
 use crate::store::audit::{AuditFilter, AuditRow};
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list))
 }
 
@@ -83,7 +81,7 @@ fn moment(query: &QueryMap, name: &str) -> Result<Option<Timestamp>> {
     ("target_id" = Option<String>, Query), ("from" = Option<String>, Query), ("until" = Option<String>, Query),
     ("cursor" = Option<i64>, Query), ("limit" = Option<i64>, Query)),
     responses((status = 200, body = AuditPage), (status = 403, body = ErrorBody), (status = 422, body = ValidationBody)))]
-async fn list(State(app): State<Arc<App>>, _: Auditor, query: QueryMap) -> Result<Json<AuditPage>> {
+async fn list(State(app): State<App>, _: Auditor, query: QueryMap) -> Result<Json<AuditPage>> {
     // No word of the log has a NUL, and PostgreSQL refuses to look for one.
     let text = |name: &str| query.given(name).map(|text| text.replace('\0', "\u{fffd}"));
     let filter = AuditFilter {
@@ -97,7 +95,7 @@ async fn list(State(app): State<Arc<App>>, _: Auditor, query: QueryMap) -> Resul
     let before = query.given("cursor").and_then(|cursor| cursor.parse().ok());
     let limit = query.given("limit").and_then(|limit| limit.parse().ok()).unwrap_or(DEFAULT_PAGE);
     let limit = limit.clamp(1, LARGEST_PAGE);
-    let rows = app.store.list_audit(&filter, before, limit).await?;
+    let rows = app.core.store.list_audit(&filter, before, limit).await?;
     let full = i64::try_from(rows.len()).is_ok_and(|count| count == limit);
     let next_cursor = rows.last().map(|row| row.seq).filter(|_| full);
     Ok(Json(AuditPage { success: true, data: rows.into_iter().map(AuditEntry::from).collect(), next_cursor }))

@@ -5,13 +5,11 @@ pub(crate) mod audit;
 mod settings;
 mod users;
 
-use std::sync::Arc;
-
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(users::routes())
         .merge(settings::routes())

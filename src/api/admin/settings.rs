@@ -1,7 +1,6 @@
 //! The settings in force, secrets masked.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -12,9 +11,9 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::auth::extract::Auditor;
-use crate::error::{ErrorBody, Result};
+use crate::edge::error::{ErrorBody, Result};
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(settings))
 }
 
@@ -29,7 +28,7 @@ struct Settings {
 /// The settings in force.
 #[utoipa::path(get, path = "/api/admin/settings", tag = "admin", security(("access_token" = [])),
     responses((status = 200, body = Settings), (status = 403, body = ErrorBody)))]
-async fn settings(State(app): State<Arc<App>>, _: Auditor) -> Result<Json<Settings>> {
-    let data = app.config.describe().into_iter().collect();
+async fn settings(State(app): State<App>, _: Auditor) -> Result<Json<Settings>> {
+    let data = app.core.config.describe().into_iter().collect();
     Ok(Json(Settings { success: true, version: env!("CARGO_PKG_VERSION"), data }))
 }

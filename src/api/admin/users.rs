@@ -1,7 +1,5 @@
 //! People, as administrators manage and auditors read them.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use secrecy::ExposeSecret as _;
@@ -11,21 +9,22 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::auth::{Done, UserView};
-use crate::api::input::{MemberBody, Object, QueryMap, Segment, path_id};
+use crate::api::body::MemberBody;
 use crate::app::App;
-use crate::audit::{self, Action, Facts, Field, Target};
-use crate::auth::departure::{self, Rows};
+use crate::audit::{Action, Facts, Field, Target};
+use crate::auth::delete_user::{self, Rows};
 use crate::auth::extract::{Admin, Auditor, Client};
 use crate::auth::one_time::{self, Door};
 use crate::auth::sessions;
-use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::edge::input::{Object, QueryMap, Segment, path_id};
 use crate::ids::UserId;
 use crate::messages::say;
 use crate::state::Invalidation;
 use crate::store::people::PeopleFilter;
 use crate::store::users::{Role, User, UserChanges};
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(find, change, remove))
@@ -76,7 +75,7 @@ fn truth(query: &QueryMap, name: &str) -> Option<bool> {
     ("active" = Option<bool>, Query), ("silenced" = Option<bool>, Query), ("trust_level" = Option<i32>, Query),
     ("cursor" = Option<i32>, Query), ("limit" = Option<i64>, Query)),
     responses((status = 200, body = People), (status = 403, body = ErrorBody)))]
-async fn list(State(app): State<Arc<App>>, _: Auditor, query: QueryMap) -> Result<Json<People>> {
+async fn list(State(app): State<App>, _: Auditor, query: QueryMap) -> Result<Json<People>> {
     let filter = PeopleFilter {
         search: query.given("search").map(|text| text.replace('\0', "\u{fffd}")),
         role: query.given("role").map(|text| text.replace('\0', "\u{fffd}")),
@@ -87,7 +86,7 @@ async fn list(State(app): State<Arc<App>>, _: Auditor, query: QueryMap) -> Resul
     let after = query.given("cursor").and_then(|text| text.parse().ok()).unwrap_or(0);
     let limit = query.given("limit").and_then(|text| text.parse().ok()).unwrap_or(DEFAULT_PAGE);
     let limit = limit.clamp(1, LARGEST_PAGE);
-    let mut people = app.store.search_users(&filter, UserId(after), limit + 1).await?;
+    let mut people = app.core.store.search_users(&filter, UserId(after), limit + 1).await?;
     let has_more = i64::try_from(people.len()).is_ok_and(|count| count > limit);
     if has_more {
         people.pop();
@@ -110,17 +109,18 @@ struct PersonDetail {
 
 async fn person(app: &App, id: &str) -> Result<User> {
     let id = UserId(path_id("user_id", id)?);
-    app.store.find_user(id).await?.ok_or_else(|| ApiError::not_found(say("no_such_user")))
+    app.core.store.find_user(id).await?.ok_or_else(|| ApiError::not_found(say("no_such_user")))
 }
 
 /// One person.
 #[utoipa::path(get, path = "/api/admin/users/{user_id}", tag = "admin", params(("user_id" = i32, Path)),
     security(("access_token" = [])),
     responses((status = 200, body = PersonDetail), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
-async fn find(State(app): State<Arc<App>>, _: Auditor, Segment(id): Segment) -> Result<Json<PersonDetail>> {
+async fn find(State(app): State<App>, _: Auditor, Segment(id): Segment) -> Result<Json<PersonDetail>> {
     let user = person(&app, &id).await?;
-    let holds = app.store.holdings(user.id).await?;
-    let sessions = app.state.sessions_of(user.id).await?.len();
+    app.gateway.settled().await;
+    let holds = app.core.store.holdings(user.id).await?;
+    let sessions = app.core.state.sessions_of(user.id).await?.len();
     Ok(Json(PersonDetail {
         success: true,
         data: PersonView::from(&user),
@@ -168,24 +168,24 @@ fn read(mut body: Object) -> Result<UserChanges> {
     (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 409, body = ErrorBody, description = "The last administrator"), (status = 422, body = ValidationBody)))]
 async fn change(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     client: Client,
     Segment(id): Segment,
     MemberBody(member, body): MemberBody,
 ) -> Result<Json<PersonView>> {
-    let Admin(admin) = Admin::of(&app, member)?;
+    let Admin(admin) = Admin::of(&app.auth, member)?;
     let before = person(&app, &id).await?;
     let changes = read(body)?;
     let loses_power =
         changes.is_active == Some(false) || changes.role.is_some_and(|role| role != Role::Admin);
     if loses_power {
-        departure::spare_last_admin(&app, &before).await?;
+        delete_user::spare_last_admin(&app.auth, &before).await?;
     }
-    app.store.update_user(before.id, &changes, app.clock.now()).await?;
-    app.state.publish(Invalidation::User(before.id)).await;
+    app.core.store.update_user(before.id, &changes, app.core.clock.now()).await?;
+    app.core.state.publish(Invalidation::User(before.id)).await;
     let after = person(&app, &id).await?;
     let entry = admin.does(Action::UserChanged, &client).on(Target::person(after.id));
-    audit::record(&app, entry.changed(&before, &after)).await?;
+    app.core.audit.record(&entry.changed(&before, &after)).await?;
     Ok(Json(PersonView::from(&after)))
 }
 
@@ -195,7 +195,7 @@ async fn change(
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
 async fn remove(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     Admin(admin): Admin,
     client: Client,
     Segment(id): Segment,
@@ -207,10 +207,10 @@ async fn remove(
         Some("keep") => Rows::Kept,
         Some(_) => return Err(ApiError::bad_request("bad_usage_choice", say("bad_usage_choice"))),
     };
-    departure::remove(&app, &user, rows).await?;
+    delete_user::remove(&app.auth, &user, rows).await?;
     let kept = if rows == Rows::Kept { "kept" } else { "anonymised" };
     let entry = admin.does(Action::UserDeleted, &client).on(Target::person(user.id)).before(&user);
-    audit::record(&app, entry.after(Facts::new().with(Field::UsageRows, kept))).await?;
+    app.core.audit.record(&entry.after(Facts::new().with(Field::UsageRows, kept))).await?;
     Ok(Done::new(say("user_removed")))
 }
 
@@ -229,15 +229,15 @@ struct ResetLink {
     security(("access_token" = [])), responses((status = 200, body = ResetLink), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody)))]
 async fn reset_link(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     Admin(admin): Admin,
     client: Client,
     Segment(id): Segment,
 ) -> Result<Json<ResetLink>> {
     let user = person(&app, &id).await?;
-    let token = one_time::give(&app, Door::PasswordReset, &user).await?;
+    let token = one_time::give(&app.auth, Door::PasswordReset, &user).await?;
     let expires_in = Door::PasswordReset.life().as_secs();
-    audit::record(&app, admin.does(Action::ResetLinkMade, &client).on(Target::person(user.id))).await?;
+    app.core.audit.record(&admin.does(Action::ResetLinkMade, &client).on(Target::person(user.id))).await?;
     Ok(Json(ResetLink { success: true, token: token.expose_secret().to_owned(), expires_in }))
 }
 
@@ -246,14 +246,17 @@ async fn reset_link(
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody)))]
 async fn end_sessions(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     Admin(admin): Admin,
     client: Client,
     Segment(id): Segment,
 ) -> Result<Json<Done>> {
     let user = person(&app, &id).await?;
-    sessions::sign_out_everywhere(&app, &user).await?;
-    audit::record(&app, admin.does(Action::SignedOutEverywhere, &client).on(Target::person(user.id))).await?;
+    sessions::sign_out_everywhere(&app.auth, &user).await?;
+    app.core
+        .audit
+        .record(&admin.does(Action::SignedOutEverywhere, &client).on(Target::person(user.id)))
+        .await?;
     Ok(Done::new(say("sessions_ended")))
 }
 
@@ -262,15 +265,15 @@ async fn end_sessions(
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody)))]
 async fn remove_totp(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     Admin(admin): Admin,
     client: Client,
     Segment(id): Segment,
 ) -> Result<Json<Done>> {
     let user = person(&app, &id).await?;
-    app.store.remove_second_factor(user.id).await?;
-    app.state.publish(Invalidation::User(user.id)).await;
-    audit::record(&app, admin.does(Action::SecondFactorDisabled, &client).on(Target::person(user.id)))
-        .await?;
+    app.core.store.remove_second_factor(user.id).await?;
+    app.core.state.publish(Invalidation::User(user.id)).await;
+    let entry = admin.does(Action::SecondFactorDisabled, &client).on(Target::person(user.id));
+    app.core.audit.record(&entry).await?;
     Ok(Done::new(say("totp_removed")))
 }

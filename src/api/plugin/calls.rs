@@ -17,15 +17,15 @@ use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::input;
 use crate::app::App;
 use crate::auth::extract::Caller;
-use crate::error::{ApiError, ErrorBody, FieldError, Result, ValidationBody};
+use crate::edge::error::{ApiError, ErrorBody, FieldError, Result, ValidationBody};
+use crate::edge::input;
+use crate::edge::request_log::RequestId;
 use crate::gateway;
 use crate::messages::say;
-use crate::request_log::RequestId;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(models)).routes(routes!(chat)).routes(routes!(generate))
 }
 
@@ -35,10 +35,10 @@ const LONGEST_REFUSAL: usize = 1 << 20;
 /// Who calls, refused in the contract's words.
 struct PluginCaller(Caller);
 
-impl FromRequestParts<Arc<App>> for PluginCaller {
+impl FromRequestParts<App> for PluginCaller {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         Caller::from_request_parts(parts, app).await.map(Self).map_err(|refused| match refused.code() {
             "missing_api_key" => ApiError::forbidden("not_authenticated", "Not authenticated"),
             "invalid_api_key" => ApiError::unauthorized("invalid_api_key", say("invalid_api_key")),
@@ -51,8 +51,8 @@ impl FromRequestParts<Arc<App>> for PluginCaller {
 /// The models that I can call.
 #[utoipa::path(get, path = "/api/plugin-api/models", tag = "models", security(("api_key" = []), ("access_token" = [])),
     responses((status = 200, body = Value), (status = 401, body = ErrorBody)))]
-async fn models(State(app): State<Arc<App>>, PluginCaller(caller): PluginCaller) -> Json<Value> {
-    Json(json!(gateway::models_of_caller(&app, &caller).await))
+async fn models(State(app): State<App>, PluginCaller(caller): PluginCaller) -> Json<Value> {
+    Json(json!(gateway::models_of_caller(&app.gateway, &caller).await))
 }
 
 /// Calls a model in OpenAI's dialect, streamed unless the request says `"stream": false`.
@@ -63,7 +63,7 @@ async fn models(State(app): State<Arc<App>>, PluginCaller(caller): PluginCaller)
     (status = 429, body = ErrorBody, description = "Out of quota or over a limit; see Retry-After"),
     (status = 503, body = ErrorBody)))]
 async fn chat(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     PluginCaller(caller): PluginCaller,
     Extension(RequestId(id)): Extension<RequestId>,
     request: Request,
@@ -72,10 +72,10 @@ async fn chat(
     if !input::is_json(&parts.headers) {
         return Err(input::unsupported_media_type());
     }
-    let body = streaming_by_default(&input::read(body, &app).await?)?;
+    let body = streaming_by_default(&input::read(body, &app.core.config).await?)?;
     parts.headers.remove(CONTENT_LENGTH);
     let request = Request::from_parts(parts, Body::from(body));
-    in_shape(gateway::complete_chat_by_plugin(&app, caller, id, request).await?).await
+    in_shape(gateway::complete_chat_by_plugin(&app.gateway, caller, id, request).await?).await
 }
 
 /// The request with `stream` on unless it says something about it. Nothing else of it is touched.
@@ -121,14 +121,14 @@ fn with_stream(body: &Bytes, says: bool, has: impl Fn(&str) -> bool) -> Result<B
     (status = 200, body = Value), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
 async fn generate(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     PluginCaller(caller): PluginCaller,
     input::Segment(target): input::Segment,
     query: input::QueryMap,
     Extension(RequestId(id)): Extension<RequestId>,
     request: Request,
 ) -> Result<Response<Body>> {
-    in_shape(gateway::generate_by_plugin(&app, caller, &target, &query, id, request).await?).await
+    in_shape(gateway::generate_by_plugin(&app.gateway, caller, &target, &query, id, request).await?).await
 }
 
 /// A provider's own refusal, which comes in its dialect, as the contract has it: whole, below `detail`.

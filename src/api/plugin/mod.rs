@@ -4,8 +4,6 @@
 mod calls;
 pub(super) mod quotas;
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -16,10 +14,10 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::auth::extract::Member;
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::edge::error::Result;
 use crate::ids::UserId;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(identity)).merge(quotas::routes()).merge(calls::routes())
 }
 
@@ -39,9 +37,9 @@ struct Identity {
 /// a former external Plug-in API left behind is told instead.
 #[utoipa::path(get, path = "/api/plugin-api/key", tag = "quotas", security(("access_token" = [])),
     responses((status = 200, body = Identity)))]
-async fn identity(State(app): State<Arc<App>>, member: Member) -> Result<Json<Identity>> {
+async fn identity(State(app): State<App>, member: Member) -> Result<Json<Identity>> {
     let user = &member.user;
-    let identity = match app.store.find_plugin_key(user.id).await? {
+    let identity = match app.core.store.find_plugin_key(user.id).await? {
         Some(row) => Identity {
             id: row.id,
             user_id: user.id,

@@ -2,7 +2,6 @@
 //! Amounts are texts of four decimals where the contract has them so, cut off and never rounded up: what is shown is there.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -14,18 +13,18 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::answer::Answer;
-use crate::api::input::{QueryMap, Segment, query_invalid};
 use crate::app::App;
 use crate::auth::extract::Member;
 use crate::clock::Timestamp;
-use crate::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
+use crate::edge::input::{QueryMap, Segment, query_invalid};
 use crate::gateway::{ModelQuota, PersonQuota, PoolModel};
 use crate::ids::{AccountId, UserId};
 use crate::messages::say;
 use crate::store::consumption::{Consumed, ConsumptionRow};
 use crate::store::users::User;
 
-pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(of_account))
         .routes(routes!(of_user))
@@ -193,7 +192,7 @@ impl UserQuota {
     /// A person's rows, highest first.
     pub(in crate::api) async fn of_person(app: &App, user: &User) -> Result<Vec<Self>> {
         let rows = app.gateway.person_quotas(user).await.map_err(ApiError::unavailable)?;
-        let now = app.clock.now();
+        let now = app.core.clock.now();
         Ok(rows.into_iter().map(|row| Self::of(user.id, now, row)).collect())
     }
 
@@ -230,7 +229,8 @@ impl SharedPool {
         quotas.sort_by(|one, other| {
             other.millionths.cmp(&one.millionths).then_with(|| one.model_name.cmp(&other.model_name))
         });
-        let Consumed { calls, quota_millionths, .. } = app.store.sum_consumption(user, None).await?;
+        app.gateway.settled().await;
+        let Consumed { calls, quota_millionths, .. } = app.core.store.sum_consumption(user, None).await?;
         let consumed = units(quota_millionths);
         let user_consumption = UserConsumption {
             total_requests: calls,
@@ -280,7 +280,8 @@ impl Consumption {
             Some(Err(_)) => return Err(query_invalid("limit", "int_parsing", msg)),
         };
         let (from, until) = (moment(query, "start_date")?, moment(query, "end_date")?);
-        let rows = app.store.list_consumption(user, from, until, limit).await?;
+        app.gateway.settled().await;
+        let rows = app.core.store.list_consumption(user, from, until, limit).await?;
         Ok(rows.into_iter().map(|row| Self::of(user, row)).collect())
     }
 }
@@ -297,11 +298,11 @@ fn moment(query: &QueryMap, name: &str) -> Result<Option<Timestamp>> {
     security(("access_token" = [])),
     responses((status = 200, body = Answer<Vec<AccountQuota>>), (status = 404, body = ErrorBody)))]
 async fn of_account(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     member: Member,
     Segment(id): Segment,
 ) -> Result<Json<Answer<Vec<AccountQuota>>>> {
-    let row = app.store.find_account(member.user.id, &AccountId(id)).await?;
+    let row = app.core.store.find_account(member.user.id, &AccountId(id)).await?;
     let row = row.ok_or_else(|| ApiError::not_found(say("no_such_account")))?;
     let mut rows = AccountQuota::of_many(&app, &[(row.id.clone(), row.created_at)]).await?;
     Ok(Answer::data(rows.remove(&row.id.0).unwrap_or_default()))
@@ -310,14 +311,14 @@ async fn of_account(
 /// My quota for others' accounts.
 #[utoipa::path(get, path = "/api/plugin-api/quotas/user", tag = "quotas", security(("access_token" = [])),
     responses((status = 200, body = Answer<Vec<UserQuota>>)))]
-async fn of_user(State(app): State<Arc<App>>, member: Member) -> Result<Json<Answer<Vec<UserQuota>>>> {
+async fn of_user(State(app): State<App>, member: Member) -> Result<Json<Answer<Vec<UserQuota>>>> {
     Ok(Answer::data(UserQuota::of_person(&app, &member.user).await?))
 }
 
 /// The shared pool.
 #[utoipa::path(get, path = "/api/plugin-api/quotas/shared-pool", tag = "quotas", security(("access_token" = [])),
     responses((status = 200, body = Answer<SharedPool>)))]
-async fn shared_pool(State(app): State<Arc<App>>, member: Member) -> Result<Json<Answer<SharedPool>>> {
+async fn shared_pool(State(app): State<App>, member: Member) -> Result<Json<Answer<SharedPool>>> {
     Ok(Answer::data(SharedPool::seen_by(&app, member.user.id).await?))
 }
 
@@ -326,7 +327,7 @@ async fn shared_pool(State(app): State<Arc<App>>, member: Member) -> Result<Json
     ("limit" = Option<i64>, Query), ("start_date" = Option<String>, Query), ("end_date" = Option<String>, Query)),
     responses((status = 200, body = Answer<Vec<Consumption>>), (status = 422, body = ValidationBody)))]
 async fn consumption(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     member: Member,
     query: QueryMap,
 ) -> Result<Json<Answer<Vec<Consumption>>>> {
@@ -337,11 +338,12 @@ async fn consumption(
 #[utoipa::path(get, path = "/api/plugin-api/quotas/consumption/stats/{model_name}", tag = "quotas",
     params(("model_name" = String, Path)), security(("access_token" = [])), responses((status = 200, body = Answer<Value>)))]
 async fn consumption_stats(
-    State(app): State<Arc<App>>,
+    State(app): State<App>,
     member: Member,
     Segment(model): Segment,
 ) -> Result<Json<Answer<Value>>> {
-    let sum = app.store.sum_consumption(member.user.id, Some(&model)).await?;
+    app.gateway.settled().await;
+    let sum = app.core.store.sum_consumption(member.user.id, Some(&model)).await?;
     let some = |millionths: i64| (sum.calls > 0).then(|| decimals(millionths));
     Ok(Answer::data(json!({
         "model_name": model,

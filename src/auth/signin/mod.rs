@@ -18,9 +18,9 @@ use axum::http::StatusCode;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::app::App;
+use crate::auth::Auth;
 use crate::config::{Config, OauthConfig, Registration};
-use crate::error::{ApiError, Result};
+use crate::edge::error::{ApiError, Result};
 use crate::messages::{Text, say};
 use http::Http;
 pub use oidc::OidcProvider;
@@ -55,15 +55,15 @@ pub enum Way<'a> {
 
 impl<'a> Way<'a> {
     /// Every configured way.
-    pub fn all(app: &'a App) -> Vec<Self> {
-        let linux_do = app.config.linux_do.iter().map(Self::LinuxDo);
-        let github = app.config.github.iter().map(Self::GitHub);
-        linux_do.chain(github).chain(app.signin.oidc.iter().map(Self::Oidc)).collect()
+    pub fn all(auth: &'a Auth) -> Vec<Self> {
+        let linux_do = auth.core.config.linux_do.iter().map(Self::LinuxDo);
+        let github = auth.core.config.github.iter().map(Self::GitHub);
+        linux_do.chain(github).chain(auth.signin.oidc.iter().map(Self::Oidc)).collect()
     }
 
     /// The way with this name.
-    pub fn named(app: &'a App, name: &str) -> Result<Self> {
-        Self::all(app).into_iter().find(|way| way.name() == name).ok_or_else(|| {
+    pub fn named(auth: &'a Auth, name: &str) -> Result<Self> {
+        Self::all(auth).into_iter().find(|way| way.name() == name).ok_or_else(|| {
             ApiError::new(
                 StatusCode::NOT_FOUND,
                 "sign_in_not_configured",
@@ -226,43 +226,44 @@ impl Failure {
 }
 
 /// Whether signing in elsewhere may make a person who is not yet known here.
-pub fn may_register(app: &App) -> bool {
-    match app.config.people.registration {
+pub fn may_register(auth: &Auth) -> bool {
+    match auth.core.config.people.registration {
         Registration::Sso | Registration::Open => true,
         Registration::Closed | Registration::Invite => false,
     }
 }
 
 /// Sends a browser away: the address of the provider's page, and the state that it will come back with.
-pub async fn begin(app: &App, way: &Way<'_>, pending: pending::Pending) -> Result<(String, String)> {
+pub async fn begin(auth: &Auth, way: &Way<'_>, pending: pending::Pending) -> Result<(String, String)> {
     let state = pending::random_text();
     let (address, pending) = match way {
         Way::LinuxDo(config) => (oauth::linux_do_address(config, &state), pending),
         Way::GitHub(config) => (oauth::github_address(config, &state), pending),
         Way::Oidc(provider) => {
-            let asked = provider.ask(app, &state).await.map_err(|failure| failure.into_error(way))?;
-            let proof = pending::Proof { nonce: asked.nonce, verifier: app.vault.encrypt(&asked.verifier) };
+            let asked = provider.ask(auth, &state).await.map_err(|failure| failure.into_error(way))?;
+            let proof =
+                pending::Proof { nonce: asked.nonce, verifier: auth.core.vault.encrypt(&asked.verifier) };
             (asked.address, pending::Pending { proof: Some(proof), ..pending })
         }
     };
-    pending::keep(app, way, &state, &pending).await?;
+    pending::keep(auth, way, &state, &pending).await?;
     Ok((address, state))
 }
 
 /// Takes a code back to its provider and returns the person as described there.
 pub async fn fetch(
-    app: &App,
+    auth: &Auth,
     way: &Way<'_>,
     returned: &Returned,
     pending: &pending::Pending,
 ) -> Result<Profile> {
     let fetched = match way {
-        Way::LinuxDo(config) => oauth::linux_do(&app.signin.http, config, &returned.code).await,
-        Way::GitHub(config) => oauth::github(&app.signin.http, config, &returned.code).await,
+        Way::LinuxDo(config) => oauth::linux_do(&auth.signin.http, config, &returned.code).await,
+        Way::GitHub(config) => oauth::github(&auth.signin.http, config, &returned.code).await,
         Way::Oidc(provider) => {
             let proof = pending.proof.as_ref().ok_or_else(|| way.invalid_state())?;
-            let verifier = app.vault.decrypt(&proof.verifier).map_err(|_| way.invalid_state())?;
-            provider.fetch(app, &returned.code, &proof.nonce, &verifier).await
+            let verifier = auth.core.vault.decrypt(&proof.verifier).map_err(|_| way.invalid_state())?;
+            provider.fetch(auth, &returned.code, &proof.nonce, &verifier).await
         }
     };
     fetched.map_err(|failure| {

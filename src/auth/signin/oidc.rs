@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use super::http::HttpProblem;
 use super::{Failure, Profile, ProviderTokens, clean_avatar, clean_text, pending};
-use crate::app::App;
+use crate::auth::Auth;
 use crate::clock::{Clock, Timestamp};
 use crate::config::OidcConfig;
 
@@ -72,12 +72,12 @@ impl OidcProvider {
     }
 
     /// The provider's description and keys, an hour old at most, or a day old while it can't be reached.
-    async fn metadata(&self, app: &App) -> Result<Arc<CoreProviderMetadata>, Failure> {
-        let now = app.clock.now();
+    async fn metadata(&self, auth: &Auth) -> Result<Arc<CoreProviderMetadata>, Failure> {
+        let now = auth.core.clock.now();
         if let Some(metadata) = self.known(now, FRESH) {
             return Ok(metadata);
         }
-        match (self.discover(app).await, self.known(now, STALE)) {
+        match (self.discover(auth).await, self.known(now, STALE)) {
             (Err(failure), Some(metadata)) => {
                 tracing::warn!(provider = self.config.name, ?failure, "an old description is used");
                 Ok(metadata)
@@ -86,8 +86,8 @@ impl OidcProvider {
         }
     }
 
-    async fn discover(&self, app: &App) -> Result<Arc<CoreProviderMetadata>, Failure> {
-        let http = app.signin.http.clone();
+    async fn discover(&self, auth: &Auth) -> Result<Arc<CoreProviderMetadata>, Failure> {
+        let http = auth.signin.http.clone();
         let call = |request| http.clone().call(request);
         let issuer =
             IssuerUrl::new(self.config.issuer.clone()).map_err(|e| Failure::Discovery(e.to_string()))?;
@@ -95,7 +95,7 @@ impl OidcProvider {
         let metadata = read.map_err(|error| Failure::Discovery(without_answer(error)))?;
         self.check_endpoints(&metadata)?;
         let metadata = Arc::new(metadata);
-        let known = Known { metadata: metadata.clone(), read_at: app.clock.now() };
+        let known = Known { metadata: metadata.clone(), read_at: auth.core.clock.now() };
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
         Ok(metadata)
     }
@@ -132,8 +132,8 @@ impl OidcProvider {
     }
 
     /// The provider's page for a new sign-in.
-    pub(super) async fn ask(&self, app: &App, state: &str) -> Result<Asked, Failure> {
-        let metadata = self.metadata(app).await?;
+    pub(super) async fn ask(&self, auth: &Auth, state: &str) -> Result<Asked, Failure> {
+        let metadata = self.metadata(auth).await?;
         let client = self.client(&metadata)?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let (state, nonce) = (state.to_owned(), pending::random_text());
@@ -153,13 +153,13 @@ impl OidcProvider {
     /// Exchanges a code, checks the ID token and reads the person out of it.
     pub(super) async fn fetch(
         &self,
-        app: &App,
+        auth: &Auth,
         code: &str,
         nonce: &str,
         verifier: &SecretString,
     ) -> Result<Profile, Failure> {
-        let metadata = self.metadata(app).await?;
-        let http = app.signin.http.clone();
+        let metadata = self.metadata(auth).await?;
+        let http = auth.signin.http.clone();
         let call = |request| http.clone().call(request);
         let client = self.client(&metadata)?;
         let request = client
@@ -176,29 +176,29 @@ impl OidcProvider {
             }
         })?;
         let token = given.id_token().ok_or_else(|| Failure::Proof("no ID token came".to_owned()))?;
-        let claims = self.verify(app, &metadata, token, nonce).await?;
+        let claims = self.verify(auth, &metadata, token, nonce).await?;
         let tokens = ProviderTokens {
             access: SecretString::from(given.access_token().secret().clone()),
             refresh: given.refresh_token().map(|token| SecretString::from(token.secret().clone())),
             kind: "bearer".to_owned(),
             life: given.expires_in().unwrap_or(FRESH),
         };
-        self.profile(app, &metadata, &claims, tokens).await
+        self.profile(auth, &metadata, &claims, tokens).await
     }
 
     /// The claims of an ID token that is the provider's, for us, of now, and the answer to our question.
     async fn verify(
         &self,
-        app: &App,
+        auth: &Auth,
         metadata: &CoreProviderMetadata,
         token: &CoreIdToken,
         nonce: &str,
     ) -> Result<CoreIdTokenClaims, Failure> {
-        let checked = match self.check(&app.clock, metadata, token, nonce)? {
+        let checked = match self.check(&auth.core.clock, metadata, token, nonce)? {
             // The provider may sign with a newer key.
             Err(ClaimsVerificationError::SignatureVerification(_)) => {
-                let metadata = self.discover(app).await?;
-                self.check(&app.clock, &metadata, token, nonce)?
+                let metadata = self.discover(auth).await?;
+                self.check(&auth.core.clock, &metadata, token, nonce)?
             }
             checked => checked,
         };
@@ -242,7 +242,7 @@ impl OidcProvider {
 
     async fn profile(
         &self,
-        app: &App,
+        auth: &Auth,
         metadata: &CoreProviderMetadata,
         claims: &CoreIdTokenClaims,
         tokens: ProviderTokens,
@@ -255,7 +255,7 @@ impl OidcProvider {
         let mut username = name_in(&said);
         let mut avatar_url = clean_avatar(said.get("picture"));
         if let (None, Some(endpoint)) = (&username, metadata.userinfo_endpoint()) {
-            let said = self.user_info(app, endpoint.as_str(), &subject, &tokens).await?;
+            let said = self.user_info(auth, endpoint.as_str(), &subject, &tokens).await?;
             username = name_in(&said);
             avatar_url = avatar_url.or_else(|| clean_avatar(said.get("picture")));
         }
@@ -265,12 +265,12 @@ impl OidcProvider {
     /// What the provider tells apart from the token. It must be about the same person.
     async fn user_info(
         &self,
-        app: &App,
+        auth: &Auth,
         endpoint: &str,
         subject: &str,
         tokens: &ProviderTokens,
     ) -> Result<Value, Failure> {
-        let http = &app.signin.http;
+        let http = &auth.signin.http;
         let request = http.get(endpoint).bearer_auth(tokens.access.expose_secret());
         let answer = http.send(request).await.map_err(Failure::ProfileUnreachable)?;
         let said: Value = match (answer.status.is_success(), serde_json::from_slice(&answer.body)) {

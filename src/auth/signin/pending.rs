@@ -14,8 +14,8 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::Way;
-use crate::app::App;
-use crate::error::{ApiError, Result};
+use crate::auth::Auth;
+use crate::edge::error::{ApiError, Result};
 use crate::ids::UserId;
 
 /// How long a person may take at the provider.
@@ -82,17 +82,17 @@ fn key(way: &Way<'_>, state: &str) -> String {
 }
 
 /// Remembers a sign-in under way.
-pub(super) async fn keep(app: &App, way: &Way<'_>, state: &str, pending: &Pending) -> Result<()> {
+pub(super) async fn keep(auth: &Auth, way: &Way<'_>, state: &str, pending: &Pending) -> Result<()> {
     let text = serde_json::to_string(pending).map_err(ApiError::internal)?;
-    Ok(app.state.put(&key(way, state), &text, LIFE).await?)
+    Ok(auth.core.state.put(&key(way, state), &text, LIFE).await?)
 }
 
 /// Uses a state up, whoever brings it, and returns what it was for if it was theirs.
-pub async fn take(app: &App, way: &Way<'_>, state: &str, bringer: &Bringer) -> Result<Pending> {
+pub async fn take(auth: &Auth, way: &Way<'_>, state: &str, bringer: &Bringer) -> Result<Pending> {
     if !is_random_text(state) {
         return Err(way.invalid_state());
     }
-    let held = app.state.take(&key(way, state)).await?.ok_or_else(|| way.invalid_state())?;
+    let held = auth.core.state.take(&key(way, state)).await?.ok_or_else(|| way.invalid_state())?;
     let pending: Pending = serde_json::from_str(&held).map_err(|_| way.invalid_state())?;
     if belongs(way, &pending, bringer) { Ok(pending) } else { Err(way.invalid_state()) }
 }
@@ -121,17 +121,17 @@ const HANDOVER_LIFE: Duration = Duration::from_secs(120);
 
 /// Keeps a finished sign-in for the browser that made it, and returns the code for it: tokens in an address would stay in
 /// its history.
-pub async fn offer(app: &App, user: UserId, generation: i64, cookie: &str) -> Result<String> {
+pub async fn offer(auth: &Auth, user: UserId, generation: i64, cookie: &str) -> Result<String> {
     let code = random_text();
     let handover = Handover { user, generation, browser: fingerprint(cookie) };
     let text = serde_json::to_string(&handover).map_err(ApiError::internal)?;
-    app.state.put(&format!("sign_in_handover:{}", fingerprint(&code)), &text, HANDOVER_LIFE).await?;
+    auth.core.state.put(&format!("sign_in_handover:{}", fingerprint(&code)), &text, HANDOVER_LIFE).await?;
     Ok(code)
 }
 
 /// The person of a finished sign-in and their token generation then; only once, and only for the same browser.
-pub async fn redeem(app: &App, code: &str, cookie: Option<&str>) -> Result<Option<(UserId, i64)>> {
-    let held = app.state.take(&format!("sign_in_handover:{}", fingerprint(code))).await?;
+pub async fn redeem(auth: &Auth, code: &str, cookie: Option<&str>) -> Result<Option<(UserId, i64)>> {
+    let held = auth.core.state.take(&format!("sign_in_handover:{}", fingerprint(code))).await?;
     let Some(handover) = held.and_then(|text| serde_json::from_str::<Handover>(&text).ok()) else {
         return Ok(None);
     };

@@ -2,8 +2,8 @@
 
 use super::tokens::{Sealed, keep_like_antihub};
 use super::{Profile, Way, may_register, pending};
-use crate::app::App;
-use crate::error::{ApiError, Result};
+use crate::auth::Auth;
+use crate::edge::error::{ApiError, Result};
 use crate::messages::say;
 use crate::state::Invalidation;
 use crate::store::identities::{Creation, IdentityRow, NewIdentity, Unlinking};
@@ -33,25 +33,25 @@ fn of_oauth_id(oauth_id: &str) -> (&'static str, &str) {
 }
 
 /// The person behind a profile, brought up to date; made when new. Refused people get nothing.
-pub async fn sign_in(app: &App, way: &Way<'_>, profile: &Profile) -> Result<User> {
-    let sealed = Sealed::new(&app.vault, profile);
-    if let Some((user, identity)) = find(app, way, profile).await? {
-        return welcome_back(app, way, profile, &sealed, user, &identity).await;
+pub async fn sign_in(auth: &Auth, way: &Way<'_>, profile: &Profile) -> Result<User> {
+    let sealed = Sealed::new(&auth.core.vault, profile);
+    if let Some((user, identity)) = find(auth, way, profile).await? {
+        return welcome_back(auth, way, profile, &sealed, user, &identity).await;
     }
-    if !may_register(app) {
+    if !may_register(auth) {
         return Err(ApiError::forbidden("registration_closed", say("sign_in_registration_closed")));
     }
-    if !app.config.policy.of(profile.trust_level.unwrap_or(0)).may_sign_in {
+    if !auth.core.config.policy.of(profile.trust_level.unwrap_or(0)).may_sign_in {
         return Err(level_too_low());
     }
-    match register(app, way, profile, &sealed).await? {
+    match register(auth, way, profile, &sealed).await? {
         Some(user) => {
-            keep_like_antihub(app, way, user.id, profile, &sealed).await?;
+            keep_like_antihub(auth, way, user.id, profile, &sealed).await?;
             Ok(user)
         }
         // Somebody was faster with the same identity: the same person in another window.
-        None => match find(app, way, profile).await? {
-            Some((user, identity)) => welcome_back(app, way, profile, &sealed, user, &identity).await,
+        None => match find(auth, way, profile).await? {
+            Some((user, identity)) => welcome_back(auth, way, profile, &sealed, user, &identity).await,
             None => Err(ApiError::internal("an identity was taken and is not there")),
         },
     }
@@ -79,33 +79,35 @@ fn identity<'a>(
 }
 
 /// The person who has this identity; one of AntiHub's gets a row of ours on the way.
-async fn find(app: &App, way: &Way<'_>, profile: &Profile) -> Result<Option<(User, IdentityRow)>> {
-    if let Some(found) = known(app, way, &profile.subject).await? {
+async fn find(auth: &Auth, way: &Way<'_>, profile: &Profile) -> Result<Option<(User, IdentityRow)>> {
+    if let Some(found) = known(auth, way, &profile.subject).await? {
         return Ok(Some(found));
     }
     let Some(oauth_id) = oauth_id(way.provider(), &profile.subject) else { return Ok(None) };
-    let Some(user) = app.store.find_user_by_oauth_id(&oauth_id).await? else { return Ok(None) };
-    adopt(app, &user).await?;
-    known(app, way, &profile.subject).await
+    let Some(user) = auth.core.store.find_user_by_oauth_id(&oauth_id).await? else { return Ok(None) };
+    adopt(auth, &user).await?;
+    known(auth, way, &profile.subject).await
 }
 
-async fn known(app: &App, way: &Way<'_>, subject: &str) -> Result<Option<(User, IdentityRow)>> {
-    let Some(identity) = app.store.find_identity(way.provider(), subject).await? else { return Ok(None) };
-    let user = app.store.find_user(identity.user_id).await?;
+async fn known(auth: &Auth, way: &Way<'_>, subject: &str) -> Result<Option<(User, IdentityRow)>> {
+    let Some(identity) = auth.core.store.find_identity(way.provider(), subject).await? else {
+        return Ok(None);
+    };
+    let user = auth.core.store.find_user(identity.user_id).await?;
     Ok(user.map(|user| (user, identity)))
 }
 
 /// Gives the identity that AntiHub kept with a person a row of its own. Of several people that AntiHub let have one
 /// identity the oldest has it, which is whom AntiHub found, too.
-async fn adopt(app: &App, user: &User) -> Result<()> {
+async fn adopt(auth: &Auth, user: &User) -> Result<()> {
     let Some(oauth_id) = user.oauth_id.as_deref() else { return Ok(()) };
-    let oldest = app.store.find_user_by_oauth_id(oauth_id).await?;
+    let oldest = auth.core.store.find_user_by_oauth_id(oauth_id).await?;
     if oldest.is_none_or(|oldest| oldest.id != user.id) {
         return Ok(());
     }
     let (provider, subject) = of_oauth_id(oauth_id);
-    if app.store.find_identity(provider, subject).await?.is_none() {
-        app.store.adopt_identity(user.id, (provider, subject), oauth_id, app.clock.now()).await?;
+    if auth.core.store.find_identity(provider, subject).await?.is_none() {
+        auth.core.store.adopt_identity(user.id, (provider, subject), oauth_id, auth.core.clock.now()).await?;
     }
     Ok(())
 }
@@ -121,7 +123,7 @@ fn silence(user: &User, identity: &IdentityRow, says: Option<bool>) -> (Option<b
 }
 
 async fn welcome_back(
-    app: &App,
+    auth: &Auth,
     way: &Way<'_>,
     profile: &Profile,
     sealed: &Sealed,
@@ -131,21 +133,22 @@ async fn welcome_back(
     if !user.is_active {
         return Err(ApiError::forbidden("account_disabled", say("sign_in_account_disabled")));
     }
-    let now = app.clock.now();
+    let now = auth.core.clock.now();
     let (silenced, silenced_there) = silence(&user, found, profile.silenced);
-    app.store
+    auth.core
+        .store
         .refresh_user(user.id, profile.avatar_url.as_deref(), profile.trust_level, silenced, now)
         .await?;
     let used = NewIdentity { silenced_there, ..identity(way, profile, sealed, None) };
-    app.store.use_identity(&used, now).await?;
-    keep_like_antihub(app, way, user.id, profile, sealed).await?;
+    auth.core.store.use_identity(&used, now).await?;
+    keep_like_antihub(auth, way, user.id, profile, sealed).await?;
     let fresh =
-        app.store.find_user(user.id).await?.ok_or_else(|| ApiError::internal("the person is gone"))?;
+        auth.core.store.find_user(user.id).await?.ok_or_else(|| ApiError::internal("the person is gone"))?;
     if fresh != user {
-        app.state.publish(Invalidation::User(user.id)).await;
+        auth.core.state.publish(Invalidation::User(user.id)).await;
     }
     // Who administers can't be locked out by a number that comes from elsewhere.
-    if fresh.role() == Role::Member && !app.config.policy.of(fresh.trust_level).may_sign_in {
+    if fresh.role() == Role::Member && !auth.core.config.policy.of(fresh.trust_level).may_sign_in {
         return Err(level_too_low());
     }
     Ok(fresh)
@@ -165,7 +168,7 @@ fn names(wanted: &str) -> impl Iterator<Item = String> {
 }
 
 /// Makes a person with a free name; `None` when the identity turned out to be somebody's.
-async fn register(app: &App, way: &Way<'_>, profile: &Profile, sealed: &Sealed) -> Result<Option<User>> {
+async fn register(auth: &Auth, way: &Way<'_>, profile: &Profile, sealed: &Sealed) -> Result<Option<User>> {
     let oauth_id = oauth_id(way.provider(), &profile.subject);
     let is_silenced = profile.silenced == Some(true);
     let identity =
@@ -182,10 +185,10 @@ async fn register(app: &App, way: &Way<'_>, profile: &Profile, sealed: &Sealed) 
             is_beta: false,
             role: Role::Member,
         };
-        match app.store.create_user_with_identity(&user, &identity, app.clock.now()).await? {
+        match auth.core.store.create_user_with_identity(&user, &identity, auth.core.clock.now()).await? {
             Creation::Made(id) => {
                 tracing::info!(user = id.0, provider = way.name(), "a person signed in for the first time");
-                return Ok(app.store.find_user(id).await?);
+                return Ok(auth.core.store.find_user(id).await?);
             }
             Creation::IdentityTaken => return Ok(None),
             Creation::NameTaken => {}
@@ -195,15 +198,15 @@ async fn register(app: &App, way: &Way<'_>, profile: &Profile, sealed: &Sealed) 
 }
 
 /// Adds an identity to the person who asked for it.
-pub async fn link(app: &App, way: &Way<'_>, profile: &Profile, link: &pending::Link) -> Result<()> {
-    let user = app.store.find_user(link.user).await?;
+pub async fn link(auth: &Auth, way: &Way<'_>, profile: &Profile, link: &pending::Link) -> Result<()> {
+    let user = auth.core.store.find_user(link.user).await?;
     let user = user.filter(|user| user.is_active && user.token_generation == link.generation);
     let user = user.ok_or_else(|| way.invalid_state())?;
-    let sealed = Sealed::new(&app.vault, profile);
-    let now = app.clock.now();
+    let sealed = Sealed::new(&auth.core.vault, profile);
+    let now = auth.core.clock.now();
     // AntiHub's identities must be seen before anything is added: this one may be somebody's since long.
-    adopt(app, &user).await?;
-    if let Some((owner, _)) = find(app, way, profile).await? {
+    adopt(auth, &user).await?;
+    if let Some((owner, _)) = find(auth, way, profile).await? {
         return if owner.id == user.id {
             Ok(())
         } else {
@@ -212,12 +215,12 @@ pub async fn link(app: &App, way: &Way<'_>, profile: &Profile, link: &pending::L
     }
     let oauth_id = oauth_id(way.provider(), &profile.subject);
     let identity = identity(way, profile, &sealed, oauth_id.as_deref());
-    if app.store.link_identity(user.id, &identity, now, None).await? {
+    if auth.core.store.link_identity(user.id, &identity, now, None).await? {
         tracing::info!(user = user.id.0, provider = way.name(), "an identity was linked");
-        app.state.publish(Invalidation::User(user.id)).await;
+        auth.core.state.publish(Invalidation::User(user.id)).await;
         return Ok(());
     }
-    match known(app, way, &profile.subject).await? {
+    match known(auth, way, &profile.subject).await? {
         Some((owner, _)) if owner.id == user.id => Ok(()),
         Some(_) => Err(taken("identity_taken", "sign_in_identity_taken", way)),
         None => Err(taken("provider_already_linked", "sign_in_already_linked", way)),
@@ -230,24 +233,24 @@ fn taken(code: &'static str, key: &'static str, way: &Way<'_>) -> ApiError {
 }
 
 /// A person's identities, AntiHub's included.
-pub async fn list(app: &App, user: &User) -> Result<Vec<IdentityRow>> {
-    adopt(app, user).await?;
-    Ok(app.store.list_identities(user.id).await?)
+pub async fn list(auth: &Auth, user: &User) -> Result<Vec<IdentityRow>> {
+    adopt(auth, user).await?;
+    Ok(auth.core.store.list_identities(user.id).await?)
 }
 
 /// Removes a person's identity at a provider, unless it is the last way to sign in that works today.
-pub async fn unlink(app: &App, user: &User, provider: &str) -> Result<()> {
-    adopt(app, user).await?;
-    let ways = Way::all(app);
+pub async fn unlink(auth: &Auth, user: &User, provider: &str) -> Result<()> {
+    adopt(auth, user).await?;
+    let ways = Way::all(auth);
     let usable: Vec<&str> = ways.iter().map(Way::provider).collect();
     // Paths name a provider; one that is configured no longer is named as it is kept.
     let provider = ways.iter().find(|way| way.name() == provider).map_or(provider, Way::provider);
     let antihub = |row: &IdentityRow| oauth_id(&row.provider, &row.subject);
-    let now = app.clock.now();
-    match app.store.unlink_identity(user.id, provider, antihub, &usable, now).await? {
+    let now = auth.core.clock.now();
+    match auth.core.store.unlink_identity(user.id, provider, antihub, &usable, now).await? {
         Unlinking::Done => {
             tracing::info!(user = user.id.0, provider, "an identity was unlinked");
-            app.state.publish(Invalidation::User(user.id)).await;
+            auth.core.state.publish(Invalidation::User(user.id)).await;
             Ok(())
         }
         Unlinking::Unknown => Err(ApiError::not_found(say("sign_in_no_identity"))),

@@ -3,13 +3,13 @@
 use secrecy::ExposeSecret as _;
 
 use super::{Profile, Way};
-use crate::app::App;
-use crate::auth::vault::Vault;
-use crate::error::Result;
+use crate::auth::Auth;
+use crate::edge::error::Result;
 use crate::ids::UserId;
 use crate::store::oauth_tokens::OauthTokens;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
+use crate::vault::Vault;
 
 const ROWS_AT_ONCE: i64 = 200;
 /// What every Fernet token begins with.
@@ -34,7 +34,7 @@ impl Sealed {
 
 /// Keeps them where AntiHub does. It knows Linux.do and GitHub only.
 pub(super) async fn keep_like_antihub(
-    app: &App,
+    auth: &Auth,
     way: &Way<'_>,
     user: UserId,
     profile: &Profile,
@@ -43,14 +43,14 @@ pub(super) async fn keep_like_antihub(
     if matches!(way, Way::Oidc(_)) {
         return Ok(());
     }
-    let now = app.clock.now();
+    let now = auth.core.clock.now();
     let tokens = OauthTokens {
         access_token: &sealed.access,
         refresh_token: sealed.refresh.as_deref(),
         token_type: &profile.tokens.kind,
         expires_at: now.plus(profile.tokens.life),
     };
-    Ok(app.store.put_oauth_tokens(user, &tokens, now).await?)
+    Ok(auth.core.store.put_oauth_tokens(user, &tokens, now).await?)
 }
 
 /// Starts to encrypt what AntiHub left in clear. The server doesn't wait for it.

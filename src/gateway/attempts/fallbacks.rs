@@ -4,15 +4,15 @@
 const LONGEST_CHAIN: usize = 5;
 
 /// What stands in for which model.
-pub(in crate::gateway) struct Fallbacks(Vec<(String, String)>);
+pub(crate) struct Fallbacks(Vec<(String, String)>);
 
 impl Fallbacks {
-    pub(in crate::gateway) fn new(pairs: Vec<(String, String)>) -> Self {
+    pub(crate) fn new(pairs: Vec<(String, String)>) -> Self {
         Self(pairs)
     }
 
     /// The model, what stands in for it, what stands in for that, each once.
-    pub(super) fn chain<'a>(&'a self, model: &'a str) -> Vec<&'a str> {
+    pub(crate) fn chain<'a>(&'a self, model: &'a str) -> Vec<&'a str> {
         let mut chain = vec![model];
         let mut place = 0;
         while place < chain.len() && chain.len() < LONGEST_CHAIN {

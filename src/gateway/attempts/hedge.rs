@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use super::{ATTEMPTS, Answer, Attempts, Next, Trial};
-use crate::gateway::lease::Picked;
+use crate::gateway::pool::lease::Picked;
 use crate::gateway::settlement::Settlement;
 
 /// Which of two attempts ended first.
@@ -17,7 +17,7 @@ enum Ended {
 
 impl Attempts<'_> {
     /// Sends a call, and once more when `after` has passed without an answer.
-    pub(super) async fn hedged(
+    pub(crate) async fn hedged(
         &mut self,
         model: &str,
         first: &Trial,
@@ -32,7 +32,7 @@ impl Attempts<'_> {
         let Some(picked) = self.second(model, first, settlement).await else {
             return self.judge(first, sending.await);
         };
-        let second = Trial::of(self.way.app, &picked);
+        let second = Trial::of(self.way.gateway, &picked);
         let mut hedge = pin!(way.send(&second));
         let (ended, sent) = tokio::select! {
             sent = &mut sending => (Ended::First, sent),
@@ -71,7 +71,7 @@ impl Attempts<'_> {
         let other = self.choose(model, settlement).await.ok().flatten();
         // Should the first fail, another credential of its account may still be tried.
         self.tried.retain(|slot| *slot != first.slot);
-        let picked = other.filter(|_| self.way.app.gateway.retries.take(self.way.app.gateway.pool.now()))?;
+        let picked = other.filter(|_| self.way.gateway.retries.take(self.way.gateway.pool.now()))?;
         self.made += 1;
         Some(picked)
     }

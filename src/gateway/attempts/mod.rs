@@ -14,17 +14,19 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use millpond_pool::index::Slot;
 
-pub(super) use self::fallbacks::Fallbacks;
-use super::accounts::{Serving, provider_of};
-use super::admission::{self, Estimate};
-use super::call::Asked;
-use super::health::Met;
-use super::lease::{Picked, Wanted};
-use super::settlement::Settlement;
-use super::upstream::{Failure, Refused, Sending};
-use crate::app::App;
+pub(crate) use self::fallbacks::Fallbacks;
 use crate::auth::extract::Caller;
-use crate::error::ApiError;
+use crate::edge::error::ApiError;
+use crate::gateway::Gateway;
+use crate::gateway::accounts::{Serving, provider_of};
+use crate::gateway::admission;
+use crate::gateway::estimate::{self, Estimate};
+use crate::gateway::pool::choose;
+use crate::gateway::pool::health::Met;
+use crate::gateway::pool::lease::{Picked, Wanted};
+use crate::gateway::request::ModelRequest;
+use crate::gateway::settlement::Settlement;
+use crate::gateway::upstream::{Failure, Refused, Sending};
 use crate::store::usage::Outcome;
 
 /// The first account and two more; after the first byte none.
@@ -33,16 +35,16 @@ const ATTEMPTS: usize = 3;
 const USUAL_WAIT: Duration = Duration::from_secs(5);
 
 /// What a provider said that the client gets.
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Success(Response<Incoming>),
     /// The request itself is wrong.
     Refused(Box<Refused>),
 }
 
 /// Why a call got no answer, and whose decision that was.
-pub(super) struct Refusal {
-    pub(super) error: ApiError,
-    pub(super) outcome: Outcome,
+pub(crate) struct Refusal {
+    pub(crate) error: ApiError,
+    pub(crate) outcome: Outcome,
 }
 
 impl From<ApiError> for Refusal {
@@ -94,11 +96,11 @@ struct Trial {
 }
 
 impl Trial {
-    fn of(app: &App, picked: &Picked) -> Self {
+    fn of(gateway: &Gateway, picked: &Picked) -> Self {
         Self {
             account: picked.account.clone(),
             slot: picked.lease.slot,
-            credential: picked.account.credentials.turn(app.gateway.pool.now()),
+            credential: picked.account.credentials.turn(gateway.pool.now()),
             upstream_model: picked.upstream_model.clone(),
         }
     }
@@ -107,8 +109,8 @@ impl Trial {
 /// What every attempt of a call has in common.
 #[derive(Clone, Copy)]
 struct Way<'a> {
-    app: &'a App,
-    asked: &'a Asked<'a>,
+    gateway: &'a Gateway,
+    asked: &'a ModelRequest<'a>,
     body: &'a Bytes,
     deadline: Instant,
 }
@@ -122,7 +124,7 @@ impl Way<'_> {
             .map_err(|error| Failure::Broken(error.to_string()))?;
         let headers = self.asked.headers.clone();
         let sending = Sending { url, credential: *credential, headers, body };
-        self.app.gateway.upstream.call(account, sending, self.deadline).await
+        self.gateway.upstream.call(account, sending, self.deadline).await
     }
 }
 
@@ -140,19 +142,19 @@ struct Attempts<'a> {
 }
 
 /// A provider's answer to the call, or why there is none.
-pub(super) async fn answer(
-    app: &App,
+pub(crate) async fn answer(
+    gateway: &Gateway,
     caller: &Caller,
-    asked: &Asked<'_>,
+    asked: &ModelRequest<'_>,
     body: &Bytes,
     settlement: &mut Settlement,
     deadline: Instant,
 ) -> Result<Answer, Refusal> {
-    app.gateway.pool.fresh().await;
-    let estimate = admission::estimate(app, asked, body.len());
-    admission::enter(app, caller, &asked.model, estimate, settlement).await?;
+    gateway.pool.fresh().await;
+    let estimate = estimate::estimate(gateway, asked, body.len());
+    admission::enter(gateway, caller, &asked.model, estimate, settlement).await?;
     let mut attempts = Attempts {
-        way: Way { app, asked, body, deadline },
+        way: Way { gateway, asked, body, deadline },
         caller,
         estimate,
         made: 0,
@@ -172,7 +174,7 @@ impl Attempts<'_> {
     async fn run(&mut self, settlement: &mut Settlement) -> Result<Answer, Refusal> {
         let asked = self.way.asked;
         let (mut refused, mut next) = (None, Next::Retry);
-        for (place, model) in self.way.app.gateway.fallbacks.chain(&asked.model).into_iter().enumerate() {
+        for (place, model) in self.way.gateway.fallbacks.chain(&asked.model).into_iter().enumerate() {
             let allowed = self.caller.key.as_ref().is_none_or(|key| key.allows(model));
             if place > 0 && !allowed {
                 continue;
@@ -187,7 +189,7 @@ impl Attempts<'_> {
                         break;
                     }
                 };
-                if self.made > 0 && !self.way.app.gateway.retries.take(self.way.app.gateway.pool.now()) {
+                if self.made > 0 && !self.way.gateway.retries.take(self.way.gateway.pool.now()) {
                     self.note("no retry is left in the budget");
                     next = Next::Stop;
                     break;
@@ -218,8 +220,8 @@ impl Attempts<'_> {
             patient: self.made == 0,
         };
         let mut picked =
-            admission::choose(self.way.app, self.caller, &wanted, self.estimate, settlement).await?;
-        let health = &self.way.app.gateway.pool.health;
+            choose::choose(self.way.gateway, self.caller, &wanted, self.estimate, settlement).await?;
+        let health = &self.way.gateway.pool.health;
         let Some(probes) = health.admit(&picked.account.id, &picked.upstream_model).await else {
             self.tried.push(picked.lease.slot);
             return Ok(None);
@@ -244,13 +246,13 @@ impl Attempts<'_> {
         picked: Picked,
         settlement: &mut Settlement,
     ) -> Result<Answer, Next> {
-        let trial = Trial::of(self.way.app, &picked);
+        let trial = Trial::of(self.way.gateway, &picked);
         settlement.attempt(picked);
         if self.made == 0 {
-            self.way.app.gateway.retries.earn();
+            self.way.gateway.retries.earn();
         }
         self.made += 1;
-        match self.way.app.config.calls.hedge_after {
+        match self.way.gateway.core.config.calls.hedge_after {
             None => {
                 let sent = self.way.send(&trial).await;
                 self.judge(&trial, sent)
@@ -261,7 +263,7 @@ impl Attempts<'_> {
 
     /// What an attempt's end means for its account, and for the call.
     fn judge(&mut self, trial: &Trial, sent: Sent) -> Result<Answer, Next> {
-        let pool = &self.way.app.gateway.pool;
+        let pool = &self.way.gateway.pool;
         match sent {
             Ok(answer) => {
                 pool.health.after_answer(&trial.account.id, &trial.upstream_model);
@@ -275,7 +277,7 @@ impl Attempts<'_> {
     /// What a failure means for the account and its credential, and whether the call is tried once more.
     fn after_failure(&mut self, trial: &Trial, failure: Failure) -> Result<Answer, Next> {
         let Trial { account, slot, credential, upstream_model } = trial;
-        let pool = &self.way.app.gateway.pool;
+        let pool = &self.way.gateway.pool;
         let refused = match &failure {
             Failure::Refused(refused) => Some(refused),
             _ => None,

@@ -183,7 +183,7 @@ impl Carrier {
         let Pending { told, to, .. } = std::mem::take(&mut self.pending);
         for told in told {
             // Nobody waits for a call whose client went away.
-            drop(told.send(()));
+            let _ = told.send(());
         }
         if let Some(to) = to {
             self.pass(to);

@@ -22,18 +22,18 @@ const AT_ONCE: usize = 64;
 
 /// What a finished call owes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::gateway) struct Charges {
-    pub(in crate::gateway) quota: Option<Charge>,
-    pub(in crate::gateway) limits: Option<LimitsUsed>,
+pub(crate) struct Charges {
+    pub(crate) quota: Option<Charge>,
+    pub(crate) limits: Option<LimitsUsed>,
 }
 
 /// What a call really used of the limits that it was admitted under.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::gateway) struct LimitsUsed {
-    pub(in crate::gateway) id: LeaseId,
-    pub(in crate::gateway) subjects: Vec<Subject>,
-    pub(in crate::gateway) tokens: i64,
-    pub(in crate::gateway) micro_usd: i64,
+pub(crate) struct LimitsUsed {
+    pub(crate) id: LeaseId,
+    pub(crate) subjects: Vec<Subject>,
+    pub(crate) tokens: i64,
+    pub(crate) micro_usd: i64,
 }
 
 impl Charges {

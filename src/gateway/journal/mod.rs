@@ -35,33 +35,28 @@ mod touches;
 mod writer;
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use millpond_pool::units::Window;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use self::carrier::Carrier;
-pub(super) use self::charges::{Charges, LimitsUsed};
+pub(crate) use self::charges::{Charges, LimitsUsed};
 use self::charges::Settler;
 use self::debts::Debts;
 use self::gate::Gate;
 use self::left::Leftovers;
 use self::progress::Note;
 use self::segment::{JournalId, Position};
-pub(super) use self::writer::{NotRecorded, Recorded};
+pub(crate) use self::writer::{NotRecorded, Recorded};
 use self::writer::Writer;
-use crate::clock::Clock;
 use crate::config::Durability;
-use crate::state::State;
+use crate::core::Core;
 use crate::state::quotas::Mark;
-use crate::store::Store;
 use crate::store::usage::UsageRow;
-use crate::tasks::Tasks;
 
 /// Calls that may run at once; more are refused at the door.
 const PLACES: usize = 65_536;
@@ -88,21 +83,12 @@ pub enum Closed {
 }
 
 /// A place for one call that will be recorded.
-pub(super) struct Place {
+pub(crate) struct Place {
     _running: TaskTrackerToken,
 }
 
-/// What the journal is made of.
-pub(super) struct Parts {
-    pub(super) clock: Clock,
-    pub(super) store: Store,
-    pub(super) state: State,
-    pub(super) window: Window,
-    pub(super) durability: Durability,
-}
-
 /// The journal of this process.
-pub(super) struct Journal {
+pub(crate) struct Journal {
     writer: Arc<Writer>,
     places: TaskTracker,
     gate: Arc<Gate>,
@@ -119,12 +105,13 @@ async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send 
 
 impl Journal {
     /// Opens the journal in the data directory and begins to carry what lies there.
-    pub(super) async fn start(parts: Parts, data_dir: &Path, tasks: &Tasks) -> Self {
-        let Parts { clock, store, state, window, durability } = parts;
-        let directory = data_dir.join("journal");
+    pub(crate) async fn start(core: &Core) -> Self {
+        let Core { config, clock, store, state, tasks, .. } = core;
+        let directory = config.data_dir.join("journal");
         let second = u64::try_from(clock.now().seconds()).unwrap_or(0);
         let id = JournalId(second << 32 | u64::from(rand::random::<u32>()));
-        let settler = Settler { state, clock, window };
+        let window = config.policy.reference.window;
+        let settler = Settler { state: state.clone(), clock: clock.clone(), window };
         let is_here = settler.is_here();
         let writer = Arc::new(Writer::new(&directory, id, settler));
         let left = Arc::new(Leftovers::new(&directory, is_here));
@@ -133,7 +120,7 @@ impl Journal {
         let places = TaskTracker::new();
         let (sender, carried) = watch::channel(writer.end());
         let carrier = Carrier {
-            store,
+            store: store.clone(),
             writer: writer.clone(),
             left: left.clone(),
             gate: gate.clone(),
@@ -151,11 +138,11 @@ impl Journal {
             let debts = Debts::new(writer.clone(), left.clone(), gate.clone(), places.clone());
             tasks.spawn("debts", |stop| debts.run(stop));
         }
-        Self { writer, places, gate, carried, left, records: AtomicU64::new(0), durability }
+        Self { writer, places, gate, carried, left, records: AtomicU64::new(0), durability: config.calls.durability }
     }
 
     /// A place for a call that begins, if it will be recorded.
-    pub(super) async fn place(&self) -> Result<Place, Closed> {
+    pub(crate) async fn place(&self) -> Result<Place, Closed> {
         if !self.gate.is_open() {
             let opened = tokio::time::timeout(OPENS_WITHIN, self.gate.opened()).await;
             opened.map_err(|_| Closed::Recovering)?;
@@ -173,19 +160,19 @@ impl Journal {
     }
 
     /// A name for a record that no other has.
-    pub(super) fn record_id(&self) -> String {
+    pub(crate) fn record_id(&self) -> String {
         format!("{}{:016x}", self.writer.id, self.records.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Records a finished call and settles what it owes.
-    pub(super) fn record(&self, place: Place, row: UsageRow, charges: Charges) -> Recorded {
+    pub(crate) fn record(&self, place: Place, row: UsageRow, charges: Charges) -> Recorded {
         let recorded = self.writer.record(row, charges, self.durability == Durability::Database);
         drop(place);
         recorded
     }
 
     /// Waits until what is recorded now can be read from the database; not for long, and not while it is away.
-    pub(super) async fn settled(&self) {
+    pub(crate) async fn settled(&self) {
         let end = self.writer.end();
         if *self.carried.borrow() >= end || self.writer.database_fails() {
             return;
@@ -196,12 +183,12 @@ impl Journal {
     }
 
     /// Up to where rows can be read from the database, as a quota notes it.
-    pub(super) fn mark(&self) -> Mark {
+    pub(crate) fn mark(&self) -> Mark {
         Mark { journal: self.writer.id.0, position: self.carried.borrow().0 }
     }
 
     /// What keeps calls from being recorded.
-    pub(super) fn trouble(&self) -> Option<Closed> {
+    pub(crate) fn trouble(&self) -> Option<Closed> {
         if self.writer.is_stuck() {
             return Some(Closed::Stuck);
         }
@@ -209,9 +196,10 @@ impl Journal {
     }
 
     /// Records that were found damaged since the start.
-    pub(super) fn damaged(&self) -> u64 {
+    pub(crate) fn damaged(&self) -> u64 {
         self.left.damaged()
     }
+
 }
 
 /// Makes the directory and the first segment. Without them calls go to the database directly.

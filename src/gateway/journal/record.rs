@@ -228,6 +228,7 @@ fn charge(user: UserId, quota: &QuotaFields<'_>) -> Option<Charge> {
         key: QuotaKey { user, group },
         lease,
         reserved_at: Moment(quota.reserved_at),
+        recorded_at: None,
         real: Units(quota.real),
     })
 }
@@ -313,6 +314,7 @@ pub(super) mod tests {
                 key: QuotaKey { user: row.user_id, group: Group::ALL[group] },
                 lease: Lease { id: LeaseId(real.unsigned_abs()), amount: Units(amount), expires_at: Moment(expires_at) },
                 reserved_at: Moment(reserved_at),
+                recorded_at: None,
                 real: Units(real),
             });
             let limits = limits.map(|(id, user, key, tokens)| LimitsUsed {

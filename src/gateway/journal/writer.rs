@@ -34,7 +34,7 @@ const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Whether a call is on record. To be awaited where somebody waits for it.
 #[derive(Debug)]
-pub(in crate::gateway) enum Recorded {
+pub(crate) enum Recorded {
     Done,
     /// As soon as the database says so.
     Waits(oneshot::Receiver<()>),
@@ -45,7 +45,7 @@ pub(in crate::gateway) enum Recorded {
 /// Neither disk nor database took the call.
 #[derive(Debug, thiserror::Error)]
 #[error("the call could not be recorded")]
-pub(in crate::gateway) struct NotRecorded;
+pub(crate) struct NotRecorded;
 
 impl Future for Recorded {
     type Output = Result<(), NotRecorded>;
@@ -325,7 +325,7 @@ impl Writer {
                 return;
             }
             // Nobody waits for a call whose client went away.
-            drop(told.send(()));
+            let _ = told.send(());
         }
     }
 

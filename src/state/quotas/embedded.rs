@@ -43,7 +43,8 @@ impl Held {
     /// Whether the charge at this place is in it; if not, it is from now on.
     fn passes(&mut self, mark: Mark) -> bool {
         if let Some(known) = self.marks.iter_mut().find(|known| known.journal == mark.journal) {
-            let before = std::mem::replace(&mut known.position, known.position.max(mark.position));
+            let before = known.position;
+            known.position = before.max(mark.position);
             return mark.position <= before;
         }
         self.marks.push(mark);

@@ -1,0 +1,228 @@
+//! What is done to one account, by its owner or by an administrator: both go the same way, and each change is audited.
+
+use std::collections::BTreeMap;
+
+use millpond_pool::pattern::glob_matches;
+use serde_json::{Value, json};
+
+use super::fields::{self, Way};
+use super::view::{Account, Allowance, stored};
+use crate::api::answer::Answer;
+use crate::app::App;
+use crate::audit::{Action, Facts, Field, Target};
+use crate::auth::extract::{Client, Member};
+use crate::edge::error::{ApiError, Result};
+use crate::edge::input::Object;
+use crate::gateway::{Checked, Trial};
+use crate::ids::{AccountId, UserId};
+use crate::messages::say;
+use crate::state::Invalidation;
+use crate::store::accounts::AccountRow;
+use axum::Json;
+use secrecy::ExposeSecret as _;
+
+/// Somebody else may change the account meanwhile; so many times it is read again.
+const ATTEMPTS: usize = 8;
+
+/// Whose accounts somebody may touch.
+#[derive(Clone, Copy)]
+pub(super) enum Reach {
+    Own,
+    /// An administrator's.
+    All,
+}
+
+/// Somebody at an account.
+pub(super) struct AccountAction<'a> {
+    pub(super) app: &'a App,
+    pub(super) member: &'a Member,
+    pub(super) client: &'a Client,
+    pub(super) reach: Reach,
+    pub(super) id: AccountId,
+}
+
+type Done = Result<Json<Answer<Value>>>;
+
+impl AccountAction<'_> {
+    pub(super) async fn find(&self) -> Result<AccountRow> {
+        find(self.app, self.member.user.id, self.reach, &self.id).await
+    }
+
+    pub(super) async fn show(&self) -> Result<Json<Answer<Account>>> {
+        self.app.gateway.settled().await;
+        let mut row = self.find().await?;
+        row.last_used_at =
+            self.app.core.store.last_served(row.user_id).await?.remove(&row.id).or(row.last_used_at);
+        Ok(Answer::data(Account::of(self.app, row)))
+    }
+
+    pub(super) async fn set_status(&self, mut body: Object) -> Done {
+        let status = body.integer("status", 0, 1);
+        body.finish()?;
+        let on = status == 1;
+        self.edit(|row| {
+            row.is_enabled = on;
+            Ok(())
+        })
+        .await?;
+        self.record(Action::AccountChanged, Facts::new().with(Field::Enabled, on)).await?;
+        let message = say(if on { "account_enabled_now" } else { "account_disabled_now" });
+        Ok(Answer::changed(message, json!({"cookie_id": self.id, "status": status})))
+    }
+
+    pub(super) async fn rename(&self, mut body: Object) -> Done {
+        let name = body.text("name", 0, 100);
+        body.finish()?;
+        self.edit(|row| {
+            row.name.clone_from(&name);
+            Ok(())
+        })
+        .await?;
+        self.record(Action::AccountChanged, Facts::new().with(Field::Named, !name.is_empty())).await?;
+        Ok(Answer::changed(say("account_renamed"), json!({"cookie_id": self.id, "name": name})))
+    }
+
+    pub(super) async fn set_type(&self, mut body: Object) -> Done {
+        let shared = fields::shared(&mut body)?;
+        body.finish()?;
+        if shared {
+            let row = self.find().await?;
+            let owner = self.app.core.store.find_user(row.user_id).await?.ok_or_else(gone)?;
+            fields::check_shareable(self.app, &owner, &row)?;
+        }
+        self.edit(|row| {
+            row.is_shared = shared;
+            Ok(())
+        })
+        .await?;
+        let action = if shared { Action::AccountShared } else { Action::AccountUnshared };
+        self.record(action, Facts::new()).await?;
+        let message = say(if shared { "account_shared" } else { "account_dedicated" });
+        Ok(Answer::changed(message, json!({"cookie_id": self.id, "is_shared": i32::from(shared)})))
+    }
+
+    pub(super) async fn set_model(&self, model: &str, mut body: Object) -> Done {
+        let status = body.integer("status", 0, 1);
+        body.finish()?;
+        let switched = self.edit(|row| {
+            if model.is_empty() || model.len() > 200 || !knows(row, model) {
+                return Err(ApiError::not_found(say("no_such_model")));
+            }
+            let mut disabled: Vec<String> = stored(row.disabled_models.as_deref());
+            disabled.retain(|name| name != model);
+            if status == 0 {
+                disabled.push(model.to_owned());
+            }
+            if disabled.len() > 1_000 {
+                return Err(ApiError::bad_request("too_many_models", say("too_many_models")));
+            }
+            row.disabled_models = (!disabled.is_empty()).then(|| json!(disabled).to_string());
+            Ok(())
+        });
+        switched.await?;
+        let facts = Facts::new().typed(Field::Model, model).with(Field::Enabled, status == 1);
+        self.record(Action::AccountChanged, facts).await?;
+        let message = say(if status == 1 { "model_enabled" } else { "model_disabled" });
+        Ok(Answer::changed(message, json!({"cookie_id": self.id, "model_name": model, "status": status})))
+    }
+
+    pub(super) async fn rotate(&self, mut body: Object) -> Done {
+        // Somebody else's is not there, whatever is wrong with the body.
+        self.find().await?;
+        let secret = fields::credentials(&mut body);
+        body.finish()?;
+        let secret = secret.ok_or_else(|| ApiError::internal("a credential was read without a problem"))?;
+        let count = secret.expose_secret().lines().filter(|line| !line.trim().is_empty()).count();
+        let sealed = self.app.core.vault.encrypt(secret.expose_secret());
+        self.edit(|row| {
+            row.credential.clone_from(&sealed);
+            Ok(())
+        })
+        .await?;
+        // What was known of the old ones says nothing of the new.
+        self.app.gateway.resume(&self.id).await?;
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.record(Action::CredentialRotated, Facts::new().with(Field::Count, count)).await?;
+        Ok(Answer::changed(say("credential_rotated"), json!({"cookie_id": self.id, "credentials": count})))
+    }
+
+    pub(super) async fn change(&self, body: Object) -> Result<Json<Answer<Account>>> {
+        let owner = &self.member.user;
+        let row = self.edit(|row| {
+            let mut body = body.clone();
+            fields::read(self.app, &mut body, row, Way::Change);
+            body.finish()?;
+            if row.is_shared { fields::check_shareable(self.app, owner, row) } else { Ok(()) }
+        });
+        let row = row.await?;
+        let facts = Facts::new().with(Field::Priority, row.priority).with(Field::Weight, row.weight);
+        self.record(Action::AccountChanged, facts).await?;
+        Ok(Answer::changed(say("account_changed"), Account::of(self.app, row)))
+    }
+
+    pub(super) async fn delete(&self) -> Done {
+        let row = self.find().await?;
+        if !self.app.core.store.delete_account(row.user_id, &self.id).await? {
+            return Err(gone());
+        }
+        self.app.core.state.publish(Invalidation::Accounts).await;
+        self.record(Action::AccountDeleted, Facts::new()).await?;
+        Ok(Answer::done(say("account_deleted")))
+    }
+
+    pub(super) async fn check(&self, mut body: Object) -> Result<Json<Answer<Checked>>> {
+        let model = body.optional_text("model", 200);
+        let credential = body.optional_integer("credential", 0, 99).unwrap_or(0);
+        body.finish()?;
+        let trial = Trial { model, credential: usize::try_from(credential).unwrap_or(0) };
+        Ok(Answer::data(self.app.gateway.check(self.find().await?, trial).await))
+    }
+
+    /// Changes the account and tells every instance, unless nothing changes.
+    async fn edit(&self, change: impl Fn(&mut AccountRow) -> Result<()>) -> Result<AccountRow> {
+        for _ in 0..ATTEMPTS {
+            let found = self.find().await?;
+            let mut row = found.clone();
+            change(&mut row)?;
+            if row == found {
+                return Ok(row);
+            }
+            row.updated_at = found.changed_at(self.app.core.clock.now());
+            if self.app.core.store.update_account(&row, found.updated_at).await? {
+                self.app.core.state.publish(Invalidation::Accounts).await;
+                return Ok(row);
+            }
+        }
+        Err(ApiError::unavailable("an account is changed by others all the time"))
+    }
+
+    async fn record(&self, action: Action, facts: Facts) -> Result<()> {
+        let entry = self.member.does(action, self.client);
+        Ok(self.app.core.audit.record(&entry.on(Target::account(&self.id)).after(facts)).await?)
+    }
+}
+
+pub(super) async fn find(app: &App, user: UserId, reach: Reach, id: &AccountId) -> Result<AccountRow> {
+    let row = match reach {
+        Reach::Own => app.core.store.find_account(user, id).await?,
+        Reach::All => app.core.store.find_any_account(id).await?,
+    };
+    row.ok_or_else(gone)
+}
+
+/// Whether a name is among those that an account's quotas are listed under, or may be asked for under.
+fn knows(row: &AccountRow, model: &str) -> bool {
+    let models: Option<Vec<String>> = stored(row.models.as_deref());
+    let aliases: BTreeMap<String, String> = stored(row.aliases.as_deref());
+    let allowances: Vec<Allowance> = stored(row.allowances.as_deref());
+    let disabled: Vec<String> = stored(row.disabled_models.as_deref());
+    models.is_none_or(|patterns| patterns.iter().any(|pattern| glob_matches(pattern, model)))
+        || aliases.contains_key(model)
+        || allowances.iter().any(|allowance| allowance.models.iter().any(|name| name == model))
+        || disabled.iter().any(|name| name == model)
+}
+
+/// What is not one's own does not exist.
+pub(super) fn gone() -> ApiError {
+    ApiError::not_found(say("no_such_account"))
+}

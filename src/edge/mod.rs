@@ -1,0 +1,9 @@
+//! The edge, under all rooms that answer requests: the one error and how each dialect writes it, reading what a client
+//! sent, the request's id and log line, headers for browsers, and the pages of the API's description. No business rules,
+//! and nothing here knows who calls.
+
+pub mod error;
+pub mod headers;
+pub mod input;
+pub mod openapi;
+pub mod request_log;
