@@ -208,6 +208,8 @@ async fn open(writer: &Arc<Writer>, left: &Arc<Leftovers>) -> Option<Note> {
     let opened = on_disk(move || {
         segment::make_directory(&writer.directory)?;
         left.look()?;
+        // The first, and one to go on in.
+        writer.prepare()?;
         writer.prepare()?;
         Note::create(&writer.directory, writer.id)
     });
