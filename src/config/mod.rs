@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-pub use calls::CallsConfig;
+pub use calls::{CallsConfig, Durability};
 pub use openrouter::OpenRouterConfig;
 pub use parse::{Network, Variables};
 pub use people::{PeopleConfig, Registration};

@@ -23,6 +23,13 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    pub const ALL: [Self; 4] = [Self::Ok, Self::ClientClosed, Self::UpstreamError, Self::Rejected];
+
+    /// The outcome of this word.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+    }
+
     /// The word that the table and the wire hold.
     pub fn as_str(self) -> &'static str {
         match self {

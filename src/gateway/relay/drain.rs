@@ -44,7 +44,7 @@ impl Rest {
             self.feed(data);
         }
         drop(self.upstream);
-        // Nobody waits for it; the ledger keeps its place until it is recorded.
+        // Nobody waits for it.
         let ended = ended || self.observer.has_ended();
         let observed = if ended { self.observer.end() } else { self.observer.cut() };
         drop(self.settlement.finish(client_closed(), observed));

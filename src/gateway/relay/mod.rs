@@ -18,10 +18,10 @@ use millpond_wire::error::{ErrorKind, WireError, body as error_body};
 use millpond_wire::observe::observe_body;
 use millpond_wire::{Dialect, Observed, StreamObserver};
 use serde_json::Value;
-use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
 use crate::edge::error::{ApiError, Result};
+use crate::gateway::journal::{NotRecorded, Recorded};
 use crate::gateway::relay::drain::Rest;
 use crate::gateway::settlement::{End, Settlement, client_closed};
 use crate::gateway::upstream::{AnswerBody, Failure, Refused, read_body};
@@ -156,8 +156,8 @@ async fn cut_short(settlement: Settlement, failure: Failure) -> Result<ApiError>
 }
 
 /// Waits until a call is on record; an answer that could not be recorded is not given.
-pub(crate) async fn recorded(hears: oneshot::Receiver<()>) -> Result<()> {
-    hears.await.map_err(|_| ApiError::unavailable("the call could not be recorded"))
+pub(crate) async fn recorded(recorded: Recorded) -> Result<()> {
+    recorded.await.map_err(ApiError::unavailable)
 }
 
 fn stream(
@@ -201,8 +201,8 @@ fn stream(
 /// Why the end of an answer must not look like one.
 #[derive(Debug, thiserror::Error)]
 enum Unfinished {
-    #[error("the call could not be recorded")]
-    NotRecorded,
+    #[error(transparent)]
+    NotRecorded(#[from] NotRecorded),
     #[error("the provider broke off in the middle of an event that was too large to be held back")]
     Torn,
 }
@@ -219,9 +219,9 @@ enum Last {
 enum Phase {
     /// Bytes come and go.
     Streaming,
-    /// The end is known and kept back until the ledger answers; then `last` follows what was kept.
+    /// The end is known and kept back until the call is on record; then `last` follows what was kept.
     Recording {
-        hears: oneshot::Receiver<()>,
+        recorded: Recorded,
         last: Last,
     },
     /// What is left goes out.
@@ -276,13 +276,13 @@ impl http_body::Body for Relay {
                     Event::Cut => relay.fail("upstream_error", "The provider broke off its answer."),
                     Event::Silence => relay.fail("upstream_timeout", "The provider did not go on in time."),
                 },
-                Phase::Recording { hears, last } => {
-                    let answer = ready!(Pin::new(hears).poll(context));
+                Phase::Recording { recorded, last } => {
+                    let is_recorded = ready!(Pin::new(recorded).poll(context));
                     let last = mem::replace(last, Last::Nothing);
                     relay.drain(context);
-                    if answer.is_err() {
+                    if let Err(error) = is_recorded {
                         relay.phase = Phase::Over;
-                        return Poll::Ready(Some(Err(Unfinished::NotRecorded)));
+                        return Poll::Ready(Some(Err(error.into())));
                     }
                     relay.observer.release();
                     relay.phase = Phase::Ending(last);
@@ -352,8 +352,8 @@ impl Relay {
 
     fn record(&mut self, observed: Observed, outcome: Outcome, error_code: Option<&'static str>, last: Last) {
         let Some(settlement) = self.settlement.take() else { return };
-        let hears = settlement.finish(End { outcome, status: self.status, error_code }, observed);
-        self.phase = Phase::Recording { hears, last };
+        let recorded = settlement.finish(End { outcome, status: self.status, error_code }, observed);
+        self.phase = Phase::Recording { recorded, last };
     }
 
     /// Reads the upstream's end, which has mostly come meanwhile, so that its connection can serve the next call.
@@ -393,7 +393,7 @@ impl Drop for Relay {
         // The upstream first: whoever waits for the lease must not find the call still running.
         self.upstream = None;
         if let Some(settlement) = self.settlement.take() {
-            // Nobody waits for it; the ledger keeps its place until it is recorded.
+            // Nobody waits for it.
             drop(settlement.finish(client_closed(), self.observer.cut()));
         }
     }

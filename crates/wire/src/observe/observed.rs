@@ -43,6 +43,18 @@ impl Observed {
         usage
     }
 
+    /// The same without reading any text, at four bytes a token; `input` is used where the provider reported none.
+    pub fn estimated_by_bytes(&self, input: u64) -> Usage {
+        let mut usage = self.usage.unwrap_or_default();
+        if !self.counts_output(&usage) {
+            usage.output_tokens = usage.output_tokens.max(self.delivered.bytes().div_ceil(4));
+        }
+        if usage.input_tokens == 0 {
+            usage.input_tokens = input;
+        }
+        usage
+    }
+
     fn counts_output(&self, usage: &Usage) -> bool {
         self.usage_is_whole && (usage.output_tokens > 0 || self.delivered.is_empty())
     }
