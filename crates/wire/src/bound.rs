@@ -59,7 +59,7 @@ pub(crate) struct Attachment {
 pub(crate) fn most_input_tokens(dialect: Dialect, messages: &[u8], body_bytes: usize) -> u64 {
     let (attachments, mut most) = (&dialect.protocol().attachments, body_bytes as u64);
     // Most requests have none, and a search is quicker than a walk.
-    if !attachments.names.iter().any(|name| memmem::find(messages, name.as_bytes()).is_some()) {
+    if !attachments.names.iter().any(|name| names(messages, name)) {
         return most;
     }
     // A block's `type`, and which of its members the walk is inside of.
@@ -88,6 +88,12 @@ pub(crate) fn most_input_tokens(dialect: Dialect, messages: &[u8], body_bytes: u
         }
     }
     most
+}
+
+/// Whether a text has a string of just this content.
+fn names(text: &[u8], name: &str) -> bool {
+    let is_quoted = |at: usize| at > 0 && text[at - 1] == b'"' && text.get(at + name.len()) == Some(&b'"');
+    memmem::find_iter(text, name).any(is_quoted)
 }
 
 /// What the object of an attachment says of it.

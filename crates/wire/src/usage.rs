@@ -174,6 +174,41 @@ mod tests {
     }
 
     #[test]
+    fn cached_and_reasoning_tokens_have_many_names() {
+        let cached = usage(1000, 50, 800, 0);
+        let written = usage(1000, 50, 800, 0).map(|usage| Usage { cache_write_tokens: 150, ..usage });
+        let reasoned = usage(1000, 50, 0, 20);
+        for (extra, expected) in [
+            (r#""prompt_tokens_details":{"cached_tokens":800},"completion_tokens_details":null"#, cached),
+            (r#""prompt_cache_hit_tokens":800,"prompt_cache_miss_tokens":200"#, cached),
+            (r#""cached_tokens":800"#, cached),
+            (r#""cached_tokens":0,"prompt_tokens_details":{"cached_tokens":800}"#, cached),
+            (r#""num_cached_tokens":800"#, cached),
+            (r#""cached_input_tokens":800"#, cached),
+            (r#""prompt_tokens_details":{"cache_read_tokens":800}"#, cached),
+            (r#""cache_read_input_tokens":800,"cache_creation_input_tokens":150"#, written),
+            (r#""prompt_tokens_details":{"cached_tokens":800,"cache_write_tokens":150}"#, written),
+            (r#""prompt_tokens_details":{"cached_tokens":800,"cache_creation_tokens":150}"#, written),
+            (r#""prompt_tokens_details":{"cached_tokens":800,"cache_creation_input_tokens":150}"#, written),
+            (r#""reasoning_tokens":20,"citation_tokens":5"#, reasoned),
+            (r#""completion_tokens_details":{"reasoning_tokens":20}"#, reasoned),
+        ] {
+            let counts = format!(r#"{{"prompt_tokens":1000,"completion_tokens":50.0,{extra}}}"#);
+            let places = [
+                format!(r#"{{"choices":[],"usage":{counts}}}"#),
+                format!(r#"{{"choices":[{{"index":0,"delta":{{}},"usage":{counts}}}]}}"#),
+                // Some say it twice, which is not twice as much.
+                format!(r#"{{"choices":[{{"usage":{counts}}}],"usage":{counts}}}"#),
+            ];
+            for body in places {
+                assert_eq!(from_body(Dialect::OpenAi, body.as_bytes()), expected, "{body}");
+            }
+        }
+        let snake = br#"{"usage_metadata":{"prompt_token_count":9,"candidates_token_count":3,"thoughts_token_count":4}}"#;
+        assert_eq!(from_body(Dialect::Gemini, snake), usage(9, 7, 0, 4));
+    }
+
+    #[test]
     fn anthropic_adds_both_cache_counts() {
         let body = br#"{"type":"message","usage":{"input_tokens":3,"cache_creation_input_tokens":100,
             "cache_read_input_tokens":40,"cache_creation":{"ephemeral_5m_input_tokens":100},"output_tokens":12}}"#;
