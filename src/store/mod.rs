@@ -17,6 +17,7 @@ mod migrate;
 pub mod oauth_tokens;
 pub mod people;
 pub mod quotas;
+pub mod record;
 pub mod second_factors;
 pub mod usage;
 pub mod users;

@@ -27,7 +27,7 @@ pub struct Holdings {
 }
 
 /// Who holds the calls of people who are gone. Nobody can sign in as them.
-const NOBODY: &str = "(deleted members)";
+pub(super) const NOBODY: &str = "(deleted members)";
 
 macro_rules! columns {
     () => {

@@ -26,7 +26,9 @@ pub struct SpentRow {
 
 statements! {
     FIND = "select user_id, model_group, version, state from pool_quotas where user_id = $1 and model_group = $2";
-    SAVE = "insert into pool_quotas (user_id, model_group, version, state) values ($1, $2, $3, $4)
+    /// A person who was deleted has no quota.
+    SAVE = "insert into pool_quotas (user_id, model_group, version, state)
+            select id, $2, $3, $4 from users where id = $1
             on conflict (user_id, model_group) do update set version = excluded.version, state = excluded.state
             where excluded.version > pool_quotas.version";
     DELETE = "delete from pool_quotas where user_id = $1 and model_group = $2";
