@@ -40,6 +40,8 @@ mod signin;
 mod signin_identities;
 mod signin_provider;
 mod store;
+mod store_faults;
+mod store_plans;
 mod vectors;
 mod weaknesses;
 mod weaknesses_errors;

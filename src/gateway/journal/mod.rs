@@ -312,7 +312,9 @@ enum NotRecorded {
 
 async fn insert(store: &Store, rows: &[UsageRow], quotas: &[QuotaRow]) -> Result<(), NotRecorded> {
     match insert_in_time(store, rows, quotas).await {
-        Err(NotRecorded::Store(error)) if is_for_good(&error) => insert_one_by_one(store, rows, quotas).await,
+        Err(NotRecorded::Store(error)) if error.is_permanent() => {
+            insert_one_by_one(store, rows, quotas).await
+        }
         other => other,
     }
 }
@@ -322,7 +324,7 @@ async fn insert_one_by_one(store: &Store, rows: &[UsageRow], quotas: &[QuotaRow]
     for row in rows {
         let own: Vec<_> = quotas.iter().filter(|quota| quota.user_id == row.user_id).cloned().collect();
         match insert_in_time(store, std::slice::from_ref(row), &own).await {
-            Err(NotRecorded::Store(error)) if is_for_good(&error) => {
+            Err(NotRecorded::Store(error)) if error.is_permanent() => {
                 tracing::error!(%error, ?row, "a usage row was refused for good and is kept in this line only");
             }
             other => other?,
@@ -334,19 +336,6 @@ async fn insert_one_by_one(store: &Store, rows: &[UsageRow], quotas: &[QuotaRow]
 async fn insert_in_time(store: &Store, rows: &[UsageRow], quotas: &[QuotaRow]) -> Result<(), NotRecorded> {
     let inserted = tokio::time::timeout(COMMIT_WITHIN, store.insert_usage(rows, quotas)).await;
     Ok(inserted.map_err(|_| NotRecorded::Timeout)??)
-}
-
-/// Whether the database refuses the row itself, whenever it is asked: its person was deleted, or a value does not fit.
-/// Everything else (busy, full, read-only, starting up) passes, and until then the row waits in the spool.
-fn is_for_good(error: &StoreError) -> bool {
-    let StoreError::Sql(error) = error else { return false };
-    error.as_database_error().is_some_and(|error| {
-        let is_bad_value = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some_and(|error| {
-            // SQLSTATE class 22: data exception.
-            error.code().starts_with("22")
-        });
-        is_bad_value || !matches!(error.kind(), sqlx::error::ErrorKind::Other)
-    })
 }
 
 #[cfg(test)]
