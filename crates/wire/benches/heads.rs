@@ -27,10 +27,10 @@ fn message(turns: usize) -> Bytes {
     ))
 }
 
-fn read(endpoint: Endpoint, body: &Bytes) -> (u64, u64, Bytes) {
-    let head = Head::parse(endpoint, body).unwrap();
+fn read(endpoint: Endpoint, body: &Bytes) -> Option<(u64, u64, Bytes)> {
+    let head = Head::parse(endpoint, body).ok()?;
     let conversation = head.conversation_key(body, 7, None);
-    (head.prompt.most_tokens(body), conversation, head.upstream_body(body, "upstream", true))
+    Some((head.prompt.most_tokens(body), conversation, head.upstream_body(body, "upstream", true)))
 }
 
 fn heads(criterion: &mut Criterion) {

@@ -32,7 +32,7 @@ fn watch(dialect: Dialect, frames: &[Bytes]) -> usize {
     let mut observer = StreamObserver::new(dialect, true);
     let mut sent = 0;
     for frame in frames {
-        observer.feed(frame.clone());
+        observer.feed(frame);
         while let Some(bytes) = observer.pop() {
             sent += bytes.len();
         }

@@ -17,7 +17,7 @@ fn relay(
     let mut observer = StreamObserver::new(dialect, drop_usage);
     let mut out = Vec::new();
     for pair in places.windows(2) {
-        observer.feed(Bytes::copy_from_slice(&stream[pair[0]..pair[1]]));
+        observer.feed(&Bytes::copy_from_slice(&stream[pair[0]..pair[1]]));
         while let Some(bytes) = observer.pop() {
             out.extend_from_slice(&bytes);
         }

@@ -41,7 +41,7 @@ impl Rest {
             let Ok(Some(Ok(frame))) = frame else { break };
             let data = frame.into_data().unwrap_or_default();
             left = left.saturating_sub(u64::try_from(data.len()).unwrap_or(u64::MAX));
-            self.feed(data);
+            self.feed(&data);
         }
         drop(self.upstream);
         // Nobody waits for it.
@@ -50,7 +50,7 @@ impl Rest {
         drop(self.settlement.finish(client_closed(), observed));
     }
 
-    fn feed(&mut self, data: Bytes) {
+    fn feed(&mut self, data: &Bytes) {
         self.observer.feed(data);
         while self.observer.pop().is_some() {}
     }

@@ -270,7 +270,7 @@ impl http_body::Body for Relay {
             }
             match &mut relay.phase {
                 Phase::Streaming => match ready!(relay.poll_upstream(context)) {
-                    Event::Bytes(bytes) => relay.take(bytes),
+                    Event::Bytes(bytes) => relay.take(&bytes),
                     Event::Nothing => {}
                     Event::End => relay.end(),
                     Event::Cut => relay.fail("upstream_error", "The provider broke off its answer."),
@@ -323,7 +323,7 @@ impl Relay {
         Poll::Pending
     }
 
-    fn take(&mut self, bytes: Bytes) {
+    fn take(&mut self, bytes: &Bytes) {
         self.observer.feed(bytes);
         if self.observer.has_ended() {
             self.end();
@@ -362,7 +362,7 @@ impl Relay {
             match Pin::new(upstream).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Ok(bytes) = frame.into_data() {
-                        self.observer.feed(bytes);
+                        self.observer.feed(&bytes);
                     }
                 }
                 Poll::Ready(None | Some(Err(_))) => self.upstream = None,

@@ -161,7 +161,7 @@ mod tests {
                 part.starts_with("{\"a\":\"x\\\"x") && part.ends_with("\",\"b\":{\"c\":\"short\"}}"),
                 "{part}"
             );
-            assert!(part.contains("\0688\""), "{part}");
+            assert!(part.contains("\u{0}688\""), "{part}");
         }
         assert_eq!(split_mark(b"ab\x0012"), (&b"ab"[..], 12));
         assert_eq!(split_mark(b"ab"), (&b"ab"[..], 0));

@@ -147,7 +147,7 @@ mod tests {
             let mut observer = StreamObserver::of_array(Dialect::Gemini);
             let mut out = Vec::new();
             for piece in ANSWER.as_bytes().chunks(size) {
-                observer.feed(Bytes::copy_from_slice(piece));
+                observer.feed(&Bytes::copy_from_slice(piece));
                 while let Some(bytes) = observer.pop() {
                     out.extend_from_slice(&bytes);
                 }
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn an_array_that_is_cut_off_has_no_end() {
         let mut observer = StreamObserver::of_array(Dialect::Gemini);
-        observer.feed(Bytes::copy_from_slice(&ANSWER.as_bytes()[..90]));
+        observer.feed(&Bytes::copy_from_slice(&ANSWER.as_bytes()[..90]));
         assert!(!observer.has_ended());
         let observed = observer.end();
         assert!(observed.any_content && !observed.is_complete);

@@ -10,7 +10,7 @@
 //! # let send = |_bytes: Bytes| ();
 //! let mut observer = StreamObserver::new(Dialect::OpenAi, false);
 //! for frame in frames {
-//!     observer.feed(frame);
+//!     observer.feed(&frame);
 //!     while let Some(bytes) = observer.pop() {
 //!         send(bytes);
 //!     }
@@ -102,7 +102,7 @@ impl StreamObserver {
     }
 
     /// Takes the next frame from the provider.
-    pub fn feed(&mut self, frame: Bytes) {
+    pub fn feed(&mut self, frame: &Bytes) {
         self.bytes += frame.len() as u64;
         self.take(frame);
     }
@@ -185,7 +185,7 @@ impl StreamObserver {
         }
     }
 
-    fn take(&mut self, frame: Bytes) {
+    fn take(&mut self, frame: &Bytes) {
         if self.over {
             return self.keep_space(frame);
         }
@@ -194,9 +194,9 @@ impl StreamObserver {
         while let Some(length) = self.framing.find(&frame[start..]) {
             let stop = start + length;
             let verdict = self.inspect(&frame[start..stop]);
-            unsent = self.settle(verdict, &frame, unsent, start, stop);
+            unsent = self.settle(verdict, frame, unsent, start, stop);
             if self.over {
-                return self.keep_space(frame.slice(stop..));
+                return self.keep_space(&frame.slice(stop..));
             }
             start = stop;
         }
@@ -261,16 +261,16 @@ impl StreamObserver {
     }
 
     /// Passes on the whole events of a frame, and holds the beginning of another back.
-    fn hold(&mut self, frame: Bytes, unsent: usize, start: usize) {
+    fn hold(&mut self, frame: &Bytes, unsent: usize, start: usize) {
         if self.digest.is_some() {
             self.feed_digest(&frame[start..]);
-            return self.pass(&frame, unsent, frame.len());
+            return self.pass(frame, unsent, frame.len());
         }
         if self.framing.are_lines(if self.held.is_empty() { &frame[start..] } else { &self.held }) {
             self.framing = Framing::Lines;
-            self.pass(&frame, unsent, start);
+            self.pass(frame, unsent, start);
             let held = mem::take(&mut self.held);
-            self.take([&held, &frame[start..]].concat().into());
+            self.take(&[&held, &frame[start..]].concat().into());
         } else if self.held.len() + frame.len() - start > MAX_HELD_BYTES {
             self.release();
             self.digest = Some(self.framing.digest());
@@ -278,9 +278,9 @@ impl StreamObserver {
             self.feed_digest(&held);
             self.feed_digest(&frame[start..]);
             self.lane(held.into());
-            self.pass(&frame, unsent, frame.len());
+            self.pass(frame, unsent, frame.len());
         } else {
-            self.pass(&frame, unsent, start);
+            self.pass(frame, unsent, start);
             self.held.extend_from_slice(&frame[start..]);
         }
     }
@@ -313,8 +313,8 @@ impl StreamObserver {
     }
 
     /// After the end only line ends pass, which may come a frame later than what they belong to.
-    fn keep_space(&mut self, frame: Bytes) {
+    fn keep_space(&mut self, frame: &Bytes) {
         let space = frame.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-        self.pass(&frame, 0, space);
+        self.pass(frame, 0, space);
     }
 }
