@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Harness, Server, both_shapes, eventually, spawn};
 use crate::provider::Provider;
+use crate::recorder::Recorder;
 use crate::upstream_provider::{Fickle, Relay, Second, Secure, TOGETHER};
 
 both_shapes!(
@@ -18,6 +19,7 @@ both_shapes!(
     a_call_that_meets_a_reset_connection_is_sent_once_more,
     a_call_is_not_sent_again_once_its_answer_began,
     connections_are_used_again_however_a_call_ends,
+    a_slow_answer_is_waited_for_and_not_asked_for_twice,
 );
 
 struct Scene {
@@ -49,7 +51,11 @@ impl Scene {
     }
 
     async fn pauses(&self) -> Value {
-        let path = format!("/api/plugin-api/accounts/{}/pauses", self.account);
+        self.pauses_of(&self.account).await
+    }
+
+    async fn pauses_of(&self, account: &str) -> Value {
+        let path = format!("/api/plugin-api/accounts/{account}/pauses");
         self.server.get(&path, &self.access).await.1["data"].clone()
     }
 
@@ -131,5 +137,27 @@ async fn connections_are_used_again_however_a_call_ends(harness: Arc<Harness>) {
         assert_eq!(scene.call_with(model, more).await, status);
     }
     assert_eq!(path.opened(), 1);
+    scene.stop().await;
+}
+
+async fn a_slow_answer_is_waited_for_and_not_asked_for_twice(harness: Arc<Harness>) {
+    let provider = Recorder::start().await;
+    let server = harness.server_with(&[("UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS", "1")]).await;
+    let scene = Scene::new(server, &format!("http://{}/v1", provider.address), &["held"]).await;
+    let other = json!({"name": "other", "credential": "another", "models": ["held"]});
+    let other = scene.server.account(&scene.access, provider.address, other).await;
+    let calls: Vec<_> = (0..10).map(|_| spawn(scene.call("held"))).collect();
+    // One of the two accounts has five of them, whose silence opens its circuit.
+    let accounts = [&scene.account, other["cookie_id"].as_str().unwrap()];
+    eventually("a circuit that opens", || async {
+        let pauses = join_all(accounts.map(|account| scene.pauses_of(account))).await;
+        pauses.iter().any(|pauses| pauses[0]["circuit"] == "open").then_some(())
+    })
+    .await;
+    provider.release(10);
+    for call in calls {
+        assert_eq!(call.await.unwrap(), 200);
+    }
+    assert_eq!(provider.held(), 10, "each was sent once");
     scene.stop().await;
 }
