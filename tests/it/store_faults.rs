@@ -1,6 +1,8 @@
 //! The database fails in every way that it can: a full disk, another program's lock, a network that swallows packets.
 //! Afterwards everything is as if nothing had been.
 
+#![expect(clippy::print_stdout, reason = "tells what was skipped")]
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,5 +1,7 @@
 //! No statement reads a whole table that grows, and pages are the same at any depth.
 
+#![expect(clippy::print_stdout, reason = "tells what was measured")]
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -67,7 +69,7 @@ fn word(text: &str) -> String {
 async fn no_statement_reads_a_table_that_grows(harness: Arc<Harness>) {
     let server = harness.server().await;
     let mut checked = 0;
-    for (name, sql) in server.app.store.statements() {
+    for (name, sql) in server.app.core.store.statements() {
         let scanned = scanned(&harness, sql).await;
         let grown: Vec<_> =
             ["usage_logs", "audit_log"].iter().filter(|table| scanned.contains(**table)).collect();
@@ -102,9 +104,9 @@ async fn pages_are_exact(harness: Arc<Harness>) {
         let (_, id) = server.key(&access, json!({"name": name})).await;
         keys.push(KeyId(i32::try_from(id).unwrap()));
     }
-    let rows = calls(&server.app.store, ada, &keys).await;
+    let rows = calls(&server.app.core.store, ada, &keys).await;
     let somebody = server.person("eve").await;
-    calls_of_others(&server.app.store, somebody).await;
+    calls_of_others(&server.app.core.store, somebody).await;
 
     let from = Timestamp::from_seconds(1_764_151_202);
     let until = Timestamp::from_seconds(1_764_151_209);
@@ -118,7 +120,7 @@ async fn pages_are_exact(harness: Arc<Harness>) {
                         && key.is_none_or(|key| row.api_key_id == Some(key))
                         && model.as_ref().is_none_or(|model| row.model_name.as_ref() == Some(model))
                 });
-                let found = all_pages(&server.app.store, ada, &filter).await;
+                let found = all_pages(&server.app.core.store, ada, &filter).await;
                 assert_eq!(found.len(), wanted.count(), "{filter:?}");
                 assert!(found.is_sorted_by(|one, next| one > next), "{filter:?}");
             }
@@ -152,7 +154,13 @@ async fn commits_reach_the_file(harness: Arc<Harness>) {
     }
     for batch in 0..10 {
         let rows: Vec<_> = (0..200).map(|n| row(&format!("{batch}-{n}"), ada)).collect();
-        server.app.store.record_usage(&UsageBatch { rows: &rows, ..UsageBatch::default() }).await.unwrap();
+        server
+            .app
+            .core
+            .store
+            .record_usage(&UsageBatch { rows: &rows, ..UsageBatch::default() })
+            .await
+            .unwrap();
     }
     let path = harness.dir.join("millpond.db");
     crate::harness::eventually("the checkpoint", || async {
@@ -183,7 +191,7 @@ async fn deep_pages_cost(harness: Arc<Harness>) {
          from c returning endpoint"
     );
     harness.sql(&insert).await;
-    let store = &server.app.store;
+    let store = &server.app.core.store;
     let filter = UsageFilter::default();
     let started = Instant::now();
     let (mut after, mut pages) = (None, Vec::new());
