@@ -114,7 +114,6 @@ statements! {
         models = $9, aliases = $10, allowances = $11, priority = $12, weight = $13, max_concurrency = $14, headers = $15,
         drain_bytes = $16, disabled_models = $17, updated_at = $18 where id = $1 and updated_at = $2";
     DELETE = "delete from accounts where id = $1 and user_id = $2";
-    TOUCH = "update accounts set last_used_at = $2 where id = $1 and (last_used_at is null or last_used_at < $2)";
 }
 
 impl Store {
@@ -227,11 +226,5 @@ impl Store {
         let rows = on_db!(&self.db, db => sqlx::query(DELETE).bind(id).bind(owner).execute(db).await
             .map(|done| done.rows_affected()))?;
         Ok(rows == 1)
-    }
-
-    /// Notes that an account served a call.
-    pub async fn touch_account(&self, id: &AccountId, now: Timestamp) -> Result<()> {
-        on_db!(&self.db, db => sqlx::query(TOUCH).bind(id).bind(now).execute(db).await.map(drop))?;
-        Ok(())
     }
 }

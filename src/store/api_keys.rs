@@ -60,7 +60,6 @@ statements! {
     SET_ACTIVE = concat!("update api_keys set is_active = $3 where id = $1 and user_id = $2 returning ", columns!());
     RENAME = concat!("update api_keys set name = $3 where id = $1 and user_id = $2 returning ", columns!());
     DELETE = "delete from api_keys where id = $1 and user_id = $2 returning coalesce(key_hash, '')";
-    TOUCH = "update api_keys set last_used_at = $2 where id = $1 and (last_used_at is null or last_used_at < $2)";
     HASH_OF = "select coalesce(key_hash, '') from api_keys where id = $1 and user_id = $2";
 }
 
@@ -132,11 +131,5 @@ impl Store {
         Ok(
             read_db!(&self.db, db => sqlx::query_scalar(HASH_OF).bind(id).bind(owner).fetch_optional(db).await)?,
         )
-    }
-
-    /// Notes that a key was used.
-    pub async fn touch_api_key(&self, id: KeyId, now: Timestamp) -> Result<()> {
-        on_db!(&self.db, db => sqlx::query(TOUCH).bind(id).bind(now).execute(db).await.map(drop))?;
-        Ok(())
     }
 }

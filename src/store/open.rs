@@ -36,10 +36,14 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(2);
 const LONG_LOG: i64 = 16_384;
 
 /// A server that lost us gives up what we began, with the locks that it holds. And it doesn't look for the newest rows of one
-/// person among everybody's: sorting rows that an index on the time alone gives in groups makes that look cheap.
-const POSTGRES_SESSION: &str =
-    "set statement_timeout = '60s'; set idle_in_transaction_session_timeout = '60s';
-    select set_config(name, 'off', false) from pg_settings where name = 'enable_incremental_sort'";
+/// person among everybody's: sorting rows that an index on the time alone gives in groups makes that look cheap. Settings that
+/// a server doesn't know yet are left out.
+const POSTGRES_SESSION: &str = "
+    select set_config(known.name, wanted.value, false)
+    from (values ('statement_timeout', '60s'), ('idle_in_transaction_session_timeout', '60s'), ('tcp_user_timeout', '30s'),
+                 ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3'),
+                 ('enable_incremental_sort', 'off')) as wanted (name, value)
+    join pg_settings known on known.name = wanted.name";
 
 pub(super) async fn postgres(url: &SecretString) -> Result<Db> {
     let options = PgConnectOptions::from_str(url.expose_secret())?

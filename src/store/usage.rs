@@ -1,7 +1,6 @@
 //! The usage record: one row per call, written in groups by the ledger, read by its owner.
 
 use super::db::{read_db, statements};
-use super::quotas::QuotaRow;
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, KeyId, UserId};
@@ -182,11 +181,6 @@ statements! {
 }
 
 impl Store {
-    /// Records finished calls, each exactly once however often it is given, and with them the quotas that they changed.
-    pub async fn insert_usage(&self, rows: &[UsageRow], quotas: &[QuotaRow]) -> Result<()> {
-        self.record_usage(&super::record::UsageBatch { rows, quotas, ..Default::default() }).await.map(drop)
-    }
-
     /// A person's own rows, newest first, after the cursor (moment and id of the last row seen).
     pub async fn list_usage(
         &self,

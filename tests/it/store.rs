@@ -79,12 +79,17 @@ pub(crate) fn row(record_id: &str, user_id: millpond::ids::UserId) -> UsageRow {
     }
 }
 
+/// Records rows and nothing that follows from them.
+pub(crate) async fn record(store: &Store, rows: &[UsageRow]) -> Vec<usize> {
+    store.record_usage(&UsageBatch { rows, ..UsageBatch::default() }).await.unwrap().new
+}
+
 async fn a_row_is_counted_once(harness: Arc<Harness>) {
     let server = harness.server().await;
     let ada = server.person("ada").await;
     let rows: Vec<UsageRow> = (0..200).map(|n| row(&format!("record {n}"), ada)).collect();
-    server.app.core.store.insert_usage(&rows, &[]).await.unwrap();
-    server.app.core.store.insert_usage(&rows, &[]).await.unwrap();
+    record(&server.app.core.store, &rows).await;
+    record(&server.app.core.store, &rows).await;
     let found = server.app.core.store.list_usage(ada, &UsageFilter::default(), None, 1_000).await.unwrap();
     assert_eq!(found.len(), 200);
     server.stop().await;
@@ -104,8 +109,7 @@ async fn a_batch_is_recorded_whole(harness: Arc<Harness>) {
     let store = &server.app.core.store;
 
     let known: Vec<UsageRow> = (0..7).map(|n| row(&format!("record {n}"), ada)).collect();
-    let first = store.record_usage(&UsageBatch { rows: &known, ..UsageBatch::default() }).await.unwrap();
-    assert_eq!(first.new, (0..7).collect::<Vec<_>>());
+    assert_eq!(record(store, &known).await, (0..7).collect::<Vec<_>>());
     // Some are known, and one is in the batch twice.
     let mut rows: Vec<UsageRow> = (0..150).map(|n| row(&format!("record {n}"), ada)).collect();
     rows.push(row("record 149", ada));
@@ -144,8 +148,7 @@ async fn a_call_outlives_its_person_and_key(harness: Arc<Harness>) {
     let store = &server.app.core.store;
     store.delete_user(ada, server.app.core.clock.now()).await.unwrap();
     let rows = [UsageRow { api_key_id: Some(KeyId(77)), ..row("record", ada) }];
-    let recorded = store.record_usage(&UsageBatch { rows: &rows, ..UsageBatch::default() }).await.unwrap();
-    assert_eq!(recorded.new, [0]);
+    assert_eq!(record(store, &rows).await, [0]);
     let under = harness.sql("select username from usage_logs l join users u on u.id = l.user_id").await;
     assert_eq!(under, ["(deleted members)"]);
     server.stop().await;
