@@ -96,12 +96,12 @@ async fn a_batch_is_recorded_whole(harness: Arc<Harness>) {
         server.person("ada").await;
         server.sign_in("ada").await
     };
-    let ada = server.app.store.find_user_by_name("ada").await.unwrap().unwrap().id;
+    let ada = server.app.core.store.find_user_by_name("ada").await.unwrap().unwrap().id;
     let account = server.account(&access, "127.0.0.1:9".parse().unwrap(), json!({})).await;
     let account = AccountId(account["cookie_id"].as_str().unwrap().to_owned());
     let (_, key) = server.key(&access, json!({"name": "k"})).await;
     let key = KeyId(i32::try_from(key).unwrap());
-    let store = &server.app.store;
+    let store = &server.app.core.store;
 
     let known: Vec<UsageRow> = (0..7).map(|n| row(&format!("record {n}"), ada)).collect();
     let first = store.record_usage(&UsageBatch { rows: &known, ..UsageBatch::default() }).await.unwrap();
@@ -141,8 +141,8 @@ async fn a_batch_is_recorded_whole(harness: Arc<Harness>) {
 async fn a_call_outlives_its_person_and_key(harness: Arc<Harness>) {
     let server = harness.server().await;
     let ada = server.person("ada").await;
-    let store = &server.app.store;
-    store.delete_user(ada, server.app.clock.now()).await.unwrap();
+    let store = &server.app.core.store;
+    store.delete_user(ada, server.app.core.clock.now()).await.unwrap();
     let rows = [UsageRow { api_key_id: Some(KeyId(77)), ..row("record", ada) }];
     let recorded = store.record_usage(&UsageBatch { rows: &rows, ..UsageBatch::default() }).await.unwrap();
     assert_eq!(recorded.new, [0]);

@@ -54,7 +54,9 @@ pub(super) struct Carrier {
     pub(super) stored: Position,
     pub(super) accounts: Touches<AccountId>,
     pub(super) keys: Touches<KeyId>,
+    /// When the database last failed, and when no segment could be made.
     pub(super) failed: Option<Instant>,
+    pub(super) unprepared: Option<Instant>,
 }
 
 /// A batch on its way.
@@ -229,7 +231,9 @@ impl Carrier {
             tracing::debug!(%error, "how far the journal is carried was not noted");
         }
         let done = self.writer.take_done(carried, idle);
-        if done.is_empty() && self.writer.is_prepared() {
+        let prepares =
+            !self.writer.is_prepared() && self.unprepared.is_none_or(|failed| failed.elapsed() >= RETRY_EVERY);
+        if done.is_empty() && !prepares {
             return;
         }
         let writer = self.writer.clone();
@@ -237,8 +241,13 @@ impl Carrier {
             remove(done);
             writer.prepare()
         });
-        if let Err(error) = kept.await {
-            tracing::warn!(%error, "no further segment of the journal could be made");
+        match kept.await {
+            Ok(()) => self.unprepared = None,
+            Err(error) => {
+                if self.unprepared.replace(Instant::now()).is_none() {
+                    tracing::warn!(%error, "no further segment of the journal can be made");
+                }
+            }
         }
     }
 

@@ -132,6 +132,7 @@ impl Journal {
             accounts: Default::default(),
             keys: Default::default(),
             failed: None,
+            unprepared: None,
         };
         tasks.spawn("journal", |stop| carrier.run(stop));
         if !is_here {
@@ -173,6 +174,9 @@ impl Journal {
 
     /// Waits until what is recorded now can be read from the database; not for long, and not while it is away.
     pub(crate) async fn settled(&self) {
+        if !self.gate.is_open() {
+            drop(tokio::time::timeout(SETTLED_WITHIN, self.gate.opened()).await);
+        }
         let end = self.writer.end();
         if *self.carried.borrow() >= end || self.writer.database_fails() {
             return;
