@@ -30,7 +30,9 @@ fn closed(why: Closed) -> ApiError {
     let (code, message) = match why {
         Closed::Full => ("overloaded", "Too many calls are running at present."),
         Closed::Ending => ("overloaded", "The server is ending."),
-        Closed::Recovering => ("starting", "What was recorded before the server's start is still being read."),
+        Closed::Recovering => {
+            ("starting", "What was recorded before the server's start is still being read.")
+        }
         Closed::Stuck => ("not_recordable", "Calls can't be recorded at present, so none is made."),
     };
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
@@ -54,15 +56,16 @@ pub(crate) async fn serve(
     let body = input::read(body, &gateway.core.config).await?;
     let outside = outside(&parts.headers);
     let head = Head::parse(outside.endpoint, &body).map_err(unreadable)?;
-    let asked = ModelRequest::new(&caller, &parts.headers, outside, head);
+    let asked = ModelRequest::new(&caller, outside, head, &body);
     let place = gateway.journal.place().await.map_err(closed)?;
     let call = Call {
         user: caller.user.id,
         key: caller.key.as_ref().map(|key| key.id),
         request_id,
         endpoint: asked.endpoint,
-        model: asked.model.clone().into_owned(),
+        model: asked.model.clone(),
         stream: asked.stream,
+        prompt: asked.head.prompt.clone(),
         body: body.clone(),
         started,
         created_at,

@@ -55,6 +55,7 @@ pub use pool::health::PauseView;
 pub use pool::quotas::{GroupQuota, QuotaError};
 pub use routes::{Described, complete_chat_by_plugin, generate_by_plugin, routes};
 use token_counter::TokenCounter;
+pub use upstream::TlsError;
 use upstream::Upstream;
 pub use upstream::proxy::{NoProxy, Proxy};
 pub use view::{ModelQuota, PersonQuota, PoolModel};
@@ -72,8 +73,8 @@ pub enum GatewayError {
     #[error("PRICES_FILE: {0}")]
     PricesFile(#[from] std::io::Error),
     /// The encryption of connections to providers can't be set up.
-    #[error("TLS: {0}")]
-    Tls(#[from] rustls::Error),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// What the model endpoints share: the accounts, the quotas, the way to providers and the usage record.
@@ -102,7 +103,7 @@ impl Gateway {
         let config = &core.config;
         let journal = Arc::new(Journal::start(&core).await);
         let pool = Pool::start(&core, journal.clone()).await?;
-        let upstream = Upstream::new(&config.upstream)?;
+        let upstream = Upstream::start(&config.upstream, &core.tasks)?;
         let mut prices = Prices::built_in()?;
         if let Some(file) = &config.calls.prices_file {
             prices.add(&tokio::fs::read_to_string(file).await?)?;

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use millpond_pool::pricing::{self, Prices};
 use millpond_pool::units::{Cost, MicroUsd, Reference, Units};
-use millpond_wire::{Endpoint, Head, Observed, Usage, tokens};
+use millpond_wire::{Endpoint, Observed, Prompt, Usage};
 use tokio::sync::oneshot;
 
-use super::accounts::Serving;
 use super::Gateway;
+use super::accounts::Serving;
 use super::journal::{Charges, Journal, LimitsUsed, Place, Recorded};
 use super::limits::Limited;
 use super::pool::lease::{Lease, Picked};
@@ -21,8 +21,6 @@ use crate::clock::Timestamp;
 use crate::ids::{KeyId, UserId};
 use crate::store::usage::{Outcome, UsageRow};
 
-/// Text beyond what was kept is taken to have so many bytes a token.
-const BYTES_PER_TOKEN: u64 = 4;
 /// What the table holds of names.
 const LONGEST_MODEL: usize = 100;
 const LONGEST_UPSTREAM_MODEL: usize = 200;
@@ -37,7 +35,8 @@ pub(super) struct Call {
     pub(super) endpoint: Endpoint,
     pub(super) model: String,
     pub(super) stream: bool,
-    /// The request as the client sent it, for counting its tokens where the provider does not.
+    /// Where the prompt stands in the request, for counting its tokens where the provider does not.
+    pub(super) prompt: Prompt,
     pub(super) body: Bytes,
     pub(super) started: Instant,
     pub(super) created_at: Timestamp,
@@ -180,7 +179,7 @@ impl Settlement {
     fn settle(&mut self, end: End, observed: Observed) -> Recorded {
         let Some(open) = self.open.take() else { return Recorded::Done };
         open.tell_health(end);
-        if let Some(usage) = observed.usage {
+        if let Some(usage) = observed.reported() {
             return open.record(end, Tokens { usage, estimated: false });
         }
         if !open.used_tokens(end, &observed) {
@@ -213,13 +212,13 @@ fn cost(prices: &Prices, model: &str, usage: &Usage) -> Option<MicroUsd> {
 }
 
 impl Open {
-    /// Whether the provider will have counted tokens although it did not say how many.
+    /// Whether the provider will have counted tokens although it did not say how many, or not of all.
     fn used_tokens(&self, end: End, observed: &Observed) -> bool {
         let sent = self.attempts > 0 && !self.call.endpoint.only_counts();
         match end.outcome {
             Outcome::Ok => sent,
             Outcome::ClientClosed => sent,
-            Outcome::UpstreamError => observed.any_content,
+            Outcome::UpstreamError => observed.any_content || observed.usage.is_some(),
             Outcome::Rejected => false,
         }
     }
@@ -240,7 +239,7 @@ impl Open {
     /// Counting a long text takes milliseconds, and the very first one loads a vocabulary. Where too many wait for that, a
     /// call is counted by its bytes.
     fn record_estimated(self, end: End, observed: Observed) -> Recorded {
-        let bytes = self.call.body.len() + observed.text.len();
+        let bytes = self.call.body.len();
         let counter = self.counter.clone();
         let (told, hears) = oneshot::channel();
         let counted = counter.count(bytes, (self, observed), move |(open, observed)| {
@@ -257,20 +256,14 @@ impl Open {
     }
 
     fn estimate_by_bytes(&self, observed: &Observed) -> Tokens {
-        let tokens = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX).div_ceil(BYTES_PER_TOKEN);
-        let more = observed.more_text_bytes.div_ceil(BYTES_PER_TOKEN);
-        let (input_tokens, output_tokens) = (tokens(self.call.body.len()), tokens(observed.text.len()) + more);
-        Tokens { usage: Usage { input_tokens, output_tokens, ..Usage::default() }, estimated: true }
+        let input = u64::try_from(self.call.body.len()).unwrap_or(u64::MAX).div_ceil(4);
+        Tokens { usage: observed.estimated_by_bytes(input), estimated: true }
     }
 
     fn estimate(&self, observed: &Observed) -> Tokens {
         let model = self.served.as_ref().map_or(&*self.call.model, |served| &*served.upstream_model);
-        let head = Head::parse(self.call.endpoint, &self.call.body);
-        let input = head.map_or(0, |head| head.estimate_input(model));
-        let more = observed.more_text_bytes.div_ceil(BYTES_PER_TOKEN);
-        let output = tokens::estimate_tokens(model, &observed.text) + more;
-        let usage = Usage { input_tokens: input, output_tokens: output, ..Usage::default() };
-        Tokens { usage, estimated: true }
+        let input = || self.call.prompt.estimate_tokens(&self.call.body, model);
+        Tokens { usage: observed.estimated(model, input), estimated: true }
     }
 
     fn record(mut self, end: End, tokens: Tokens) -> Recorded {

@@ -84,7 +84,10 @@ impl Player<'_> {
         match step.op.as_str() {
             "new" => {
                 let full = Quota::new(units("max"), None, self.terms.window, now);
-                self.state.begin_quota(self.key, &self.terms, &full, Beginning { at: now, mark: None }).await.unwrap();
+                self.state
+                    .begin_quota(self.key, &self.terms, &full, Beginning { at: now, mark: None })
+                    .await
+                    .unwrap();
             }
             "reserve" => {
                 let reserved = self.state.reserve_quota(self.key, &self.terms, lease(step), now).await;

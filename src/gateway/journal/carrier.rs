@@ -294,7 +294,8 @@ impl Carrier {
             let batch = read(Source::left(&one.left, from)).await?;
             self.left.keep_damaged(name, &batch.damaged);
             for (end, record) in &batch.records {
-                let settled = self.writer.settler.settle_left(&record.charges, Some((name.journal, *end))).await;
+                let settled =
+                    self.writer.settler.settle_left(&record.charges, Some((name.journal, *end))).await;
                 settled?;
             }
             // Not the carrier's own batch, which may wait for the same database.
@@ -328,7 +329,10 @@ impl Carrier {
         }
         for row in &self.pending.rows {
             if self.pending.to.is_none() {
-                tracing::error!(?row, "neither disk nor database took this call; it is kept in this line only");
+                tracing::error!(
+                    ?row,
+                    "neither disk nor database took this call; it is kept in this line only"
+                );
             }
         }
         self.keep(false).await;

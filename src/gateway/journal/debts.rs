@@ -45,7 +45,12 @@ pub(super) struct Debts {
 }
 
 impl Debts {
-    pub(super) fn new(writer: Arc<Writer>, left: Arc<Leftovers>, gate: Arc<Gate>, places: TaskTracker) -> Self {
+    pub(super) fn new(
+        writer: Arc<Writer>,
+        left: Arc<Leftovers>,
+        gate: Arc<Gate>,
+        places: TaskTracker,
+    ) -> Self {
         Self { writer, left, gate, places, pending: Vec::new(), failed: None }
     }
 

@@ -69,14 +69,17 @@ impl<'a> Frames<'a> {
     fn look(&self, at: usize) -> Look<'a> {
         let rest = &self.bytes[at..];
         let Some((head, rest)) = rest.split_first_chunk::<HEAD>() else { return Look::Unfinished };
-        let number = |from: usize| u32::from_le_bytes([head[from], head[from + 1], head[from + 2], head[from + 3]]);
+        let number =
+            |from: usize| u32::from_le_bytes([head[from], head[from + 1], head[from + 2], head[from + 3]]);
         let length = number(0) as usize;
         if number(4) != crc32c(&head[..4]) || length > LONGEST {
             return Look::Nonsense;
         }
         match rest.get(..length) {
             None => Look::Unfinished,
-            Some(record) => Look::Whole(HEAD + length, Some(record).filter(|record| crc32c(record) == number(8))),
+            Some(record) => {
+                Look::Whole(HEAD + length, Some(record).filter(|record| crc32c(record) == number(8)))
+            }
         }
     }
 

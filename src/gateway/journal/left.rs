@@ -64,8 +64,9 @@ impl Leftovers {
     /// Removes those that are done. Runs where it may block.
     pub(super) fn clear(&self) {
         let mut found = self.lock();
-        let is_done =
-            |one: &Arc<Leftover>| one.rows_done.load(Ordering::Acquire) && one.charges_done.load(Ordering::Acquire);
+        let is_done = |one: &Arc<Leftover>| {
+            one.rows_done.load(Ordering::Acquire) && one.charges_done.load(Ordering::Acquire)
+        };
         let done: Vec<_> = found.extract_if(.., |one| is_done(one)).collect();
         let living: HashSet<JournalId> = found.iter().map(|one| one.left.name.journal).collect();
         drop(found);
@@ -75,7 +76,9 @@ impl Leftovers {
                 tracing::warn!(%error, "a carried segment of the journal could not be removed");
             }
         }
-        for journal in done.iter().map(|one| one.left.name.journal).filter(|journal| !living.contains(journal)) {
+        for journal in
+            done.iter().map(|one| one.left.name.journal).filter(|journal| !living.contains(journal))
+        {
             progress::forget(&self.directory, journal);
         }
     }

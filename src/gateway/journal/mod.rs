@@ -44,15 +44,15 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use self::carrier::Carrier;
-pub(crate) use self::charges::{Charges, LimitsUsed};
 use self::charges::Settler;
+pub(crate) use self::charges::{Charges, LimitsUsed};
 use self::debts::Debts;
 use self::gate::Gate;
 use self::left::Leftovers;
 use self::progress::Note;
 use self::segment::{JournalId, Position};
-pub(crate) use self::writer::{NotRecorded, Recorded};
 use self::writer::Writer;
+pub(crate) use self::writer::{NotRecorded, Recorded};
 use crate::config::Durability;
 use crate::core::Core;
 use crate::state::quotas::Mark;
@@ -139,7 +139,15 @@ impl Journal {
             let debts = Debts::new(writer.clone(), left.clone(), gate.clone(), places.clone());
             tasks.spawn("debts", |stop| debts.run(stop));
         }
-        Self { writer, places, gate, carried, left, records: AtomicU64::new(0), durability: config.calls.durability }
+        Self {
+            writer,
+            places,
+            gate,
+            carried,
+            left,
+            records: AtomicU64::new(0),
+            durability: config.calls.durability,
+        }
     }
 
     /// A place for a call that begins, if it will be recorded.
@@ -203,7 +211,6 @@ impl Journal {
     pub(crate) fn damaged(&self) -> u64 {
         self.left.damaged()
     }
-
 }
 
 /// Makes the directory and the first segment. Without them calls go to the database directly.

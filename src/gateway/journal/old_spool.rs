@@ -38,7 +38,8 @@ pub(super) async fn carry(
         let Some((rows, is_whole)) = on_disk(move || read(&from)).await? else { continue };
         for some in rows.chunks(BATCH) {
             let batch = UsageBatch { rows: some, ..UsageBatch::default() };
-            let new = insert(store, &batch, |row, error| super::carrier::refuse(left, SPOOL, row, error)).await?;
+            let new =
+                insert(store, &batch, |row, error| super::carrier::refuse(left, SPOOL, row, error)).await?;
             for row in new.iter().filter_map(|&place| some.get(place)) {
                 settler.settle_left(&charges(row), None).await?;
             }
@@ -65,7 +66,10 @@ fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
         entries => entries?,
     };
     let paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
-    Ok(paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "jsonl")).collect())
+    Ok(paths
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
+        .collect())
 }
 
 /// The rows of a file, and whether all of it was readable; `None` while a process writes it.

@@ -55,7 +55,12 @@ pub(super) struct Note {
 
 impl Note {
     pub(super) fn create(directory: &Path, journal: JournalId) -> io::Result<Self> {
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path(directory, journal))?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path(directory, journal))?;
         Ok(Self { file, written: Carried::default() })
     }
 

@@ -219,11 +219,8 @@ fn record(fields: &Fields<'_>) -> Option<Record> {
 
 fn charge(user: UserId, quota: &QuotaFields<'_>) -> Option<Charge> {
     let group = Group::ALL.into_iter().find(|group| group.name() == quota.group)?;
-    let lease = Lease {
-        id: LeaseId(quota.lease),
-        amount: Units(quota.amount),
-        expires_at: Moment(quota.expires_at),
-    };
+    let lease =
+        Lease { id: LeaseId(quota.lease), amount: Units(quota.amount), expires_at: Moment(quota.expires_at) };
     Some(Charge {
         key: QuotaKey { user, group },
         lease,
@@ -270,35 +267,38 @@ pub(super) mod tests {
     }
 
     fn rows() -> impl Strategy<Value = UsageRow> {
-        let names = (".{0,64}", ".{0,64}", proptest::option::of(".{0,100}"), proptest::option::of("[a-z]{1,20}"));
+        let names =
+            (".{0,64}", ".{0,64}", proptest::option::of(".{0,100}"), proptest::option::of("[a-z]{1,20}"));
         let numbers = (any::<[i64; 4]>(), any::<Option<i64>>(), any::<[i64; 3]>(), any::<Option<i32>>());
         let outcome = prop::sample::select(Outcome::ALL.to_vec());
         (names, numbers, any::<[bool; 3]>(), any::<[i32; 3]>(), outcome).prop_map(
-            |((record_id, request_id, model, error), (tokens, maybe, more, key), flags, counts, outcome)| UsageRow {
-                record_id,
-                request_id,
-                user_id: UserId(counts[0]),
-                api_key_id: key.map(KeyId),
-                account_id: error.clone().map(AccountId),
-                is_shared: flags[0],
-                model_name: model.clone(),
-                upstream_model: model,
-                stream: flags[1],
-                status_code: counts[1],
-                outcome,
-                error_code: error,
-                input_tokens: tokens[0],
-                output_tokens: tokens[1],
-                cached_tokens: tokens[2],
-                reasoning_tokens: tokens[3],
-                tokens_estimated: flags[2],
-                cost_micro_usd: maybe,
-                quota_millionths: more[0],
-                latency_ms: more[1],
-                ttft_ms: maybe,
-                attempts: counts[2],
-                created_at: Timestamp::from_micros(more[2]),
-                ..row("")
+            |((record_id, request_id, model, error), (tokens, maybe, more, key), flags, counts, outcome)| {
+                UsageRow {
+                    record_id,
+                    request_id,
+                    user_id: UserId(counts[0]),
+                    api_key_id: key.map(KeyId),
+                    account_id: error.clone().map(AccountId),
+                    is_shared: flags[0],
+                    model_name: model.clone(),
+                    upstream_model: model,
+                    stream: flags[1],
+                    status_code: counts[1],
+                    outcome,
+                    error_code: error,
+                    input_tokens: tokens[0],
+                    output_tokens: tokens[1],
+                    cached_tokens: tokens[2],
+                    reasoning_tokens: tokens[3],
+                    tokens_estimated: flags[2],
+                    cost_micro_usd: maybe,
+                    quota_millionths: more[0],
+                    latency_ms: more[1],
+                    ttft_ms: maybe,
+                    attempts: counts[2],
+                    created_at: Timestamp::from_micros(more[2]),
+                    ..row("")
+                }
             },
         )
     }

@@ -258,8 +258,11 @@ async fn files_of_an_earlier_version_are_carried() {
     };
     let whole = format!("{}{}", line(&house.of("r")), line(&house.of("s")));
     fs::write(spool.join("a.jsonl"), &whole[..whole.len() - 3]).unwrap();
-    fs::write(spool.join("b.jsonl"), whole.replacen("ada", "bob", 1).replacen("stream\":true", "stream\":false", 1))
-        .unwrap();
+    fs::write(
+        spool.join("b.jsonl"),
+        whole.replacen("ada", "bob", 1).replacen("stream\":true", "stream\":false", 1),
+    )
+    .unwrap();
     let running = house.start(&[]).await;
     drop(running.journal.place().await.unwrap());
     assert_eq!(house.recorded().await.len(), 2);

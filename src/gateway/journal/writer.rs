@@ -196,7 +196,10 @@ impl Writer {
             inner.unwritten.push_back(Unwritten { row, told });
             self.hurry.notify_one();
         } else {
-            tracing::error!(?row, "neither disk nor database takes calls; this one is kept in this line only");
+            tracing::error!(
+                ?row,
+                "neither disk nor database takes calls; this one is kept in this line only"
+            );
         }
         Recorded::Waits(hears)
     }

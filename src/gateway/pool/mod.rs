@@ -280,8 +280,8 @@ impl Pool {
         self.read().serving.get(&slot).cloned()
     }
 
-    /// Chooses an account and counts the call on it.
-    pub(crate) fn pick(self: &Arc<Self>, wanted: &Wanted<'_>, sources: Sources) -> Result<Picked, Why> {
+    /// Chooses an account and counts the call on it. Why there is none is a dearer question: [`explain`](Self::explain).
+    pub(crate) fn pick(self: &Arc<Self>, wanted: &Wanted<'_>, sources: Sources) -> Option<Picked> {
         let request = wanted.request(sources);
         let (accounts, now) = (self.read(), self.now());
         for _ in 0..CHOICES {
@@ -294,7 +294,7 @@ impl Pool {
                     accounts.index.end(choice.slot);
                     continue;
                 };
-                return Ok(Picked {
+                return Some(Picked {
                     account: account.clone(),
                     upstream_model: choice.upstream_model.to_owned(),
                     own: choice.own,
@@ -307,7 +307,7 @@ impl Pool {
                 });
             }
         }
-        Err(accounts.index.explain(&request, now))
+        None
     }
 
     /// A call is over: its place goes to whoever waits for it.
