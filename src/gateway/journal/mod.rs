@@ -218,7 +218,9 @@ async fn open(writer: &Arc<Writer>, left: &Arc<Leftovers>) -> Option<Note> {
     let (writer, left) = (writer.clone(), left.clone());
     let opened = on_disk(move || {
         segment::make_directory(&writer.directory)?;
-        left.look()?;
+        if let Err(error) = left.look() {
+            tracing::error!(%error, "what earlier processes left of the journal is not readable");
+        }
         // The first, and one to go on in.
         writer.prepare()?;
         writer.prepare()?;
