@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | a record and its form on disk | `record`, `frame` |
 //! | files, who owns them, how far they are carried | `segment`, `progress` |
-//! | writing, and what waits to be carried | `writer`, `queue` |
+//! | writing, what waits to be carried, and who waits for it | `writer`, `queue`, `recorded` |
 //! | rows into the database | `carrier`, `insert`, `touches` |
 //! | what calls owe to the shared state | `charges`, and `debts` where that is Redis |
 //! | what earlier processes left | `reader`, `left`, `gate`, `old_spool` |
@@ -28,6 +28,7 @@ mod progress;
 mod queue;
 mod reader;
 mod record;
+mod recorded;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -52,7 +53,7 @@ use self::left::Leftovers;
 use self::progress::Note;
 use self::segment::{JournalId, Position};
 use self::writer::Writer;
-pub(crate) use self::writer::{NotRecorded, Recorded};
+pub(crate) use self::recorded::{NotRecorded, Recorded};
 use crate::config::Durability;
 use crate::core::Core;
 use crate::state::quotas::Mark;

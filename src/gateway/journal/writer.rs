@@ -4,10 +4,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
 
 use millpond_pool::units::Moment;
 use tokio::sync::{Notify, oneshot};
@@ -17,6 +15,7 @@ use super::progress::Carried;
 use super::queue::{Next, Queue};
 use super::reader::Source;
 use super::record;
+use super::recorded::Recorded;
 use super::segment::{JournalId, Name, Position, Segment};
 use crate::state::quotas::Charge;
 use crate::store::usage::UsageRow;
@@ -33,43 +32,6 @@ const SEGMENTS_FOR_CHARGES: usize = 64;
 const REMEMBERED: usize = 1_024;
 /// A segment that is longer gives way to the next as soon as there is one.
 const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
-
-/// Whether a call is on record. To be awaited where somebody waits for it.
-#[derive(Debug)]
-pub(crate) enum Recorded {
-    Done,
-    /// As soon as the database says so.
-    Waits(oneshot::Receiver<()>),
-    /// It is, but its next call would find it running still: as soon as Redis has heard of its end, or failed to.
-    Settles(oneshot::Receiver<()>),
-    /// As soon as its tokens are counted, and then perhaps not yet.
-    Counts(oneshot::Receiver<Self>),
-}
-
-/// Neither disk nor database took the call.
-#[derive(Debug, thiserror::Error)]
-#[error("the call could not be recorded")]
-pub(crate) struct NotRecorded;
-
-impl Future for Recorded {
-    type Output = Result<(), NotRecorded>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        loop {
-            *self = match &mut *self {
-                Self::Done => return Poll::Ready(Ok(())),
-                Self::Waits(hears) => {
-                    return Pin::new(hears).poll(context).map(|heard| heard.map_err(|_| NotRecorded));
-                }
-                Self::Settles(hears) => return Pin::new(hears).poll(context).map(|_| Ok(())),
-                Self::Counts(hears) => match ready!(Pin::new(hears).poll(context)) {
-                    Ok(recorded) => recorded,
-                    Err(_) => return Poll::Ready(Err(NotRecorded)),
-                },
-            };
-        }
-    }
-}
 
 /// A call that the disk did not take: it is on record when the database says so.
 pub(super) struct Unwritten {
