@@ -20,6 +20,11 @@ use time::OffsetDateTime;
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// Before everything that is on record: the year 1.
+    pub const EARLIEST: Self = Self::from_seconds(-62_135_596_800);
+    /// After everything that will be: the end of the year 9999.
+    pub const LATEST: Self = Self::from_seconds(253_402_214_400);
+
     /// The moment `micros` microseconds after the Unix epoch.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)

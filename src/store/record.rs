@@ -11,11 +11,14 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::db::Tx;
 use super::people::NOBODY;
+use super::pool::stepped;
 use super::quotas::{QuotaRow, save_quota};
 use super::usage::UsageRow;
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, KeyId};
+
+type Sql<T> = std::result::Result<T, sqlx::Error>;
 
 /// Finished calls and what they changed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -81,6 +84,18 @@ const TOUCH_KEYS_SQLITE: &str =
     "update api_keys set last_used_at = used.value ->> 1 from json_each($1) as used
     where api_keys.id = used.value ->> 0 and (last_used_at is null or last_used_at < used.value ->> 1)";
 
+/// What only PostgreSQL is told.
+pub(super) const POSTGRES_STATEMENTS: &[(&str, &str)] = &[
+    ("record::INSERT_POSTGRES", INSERT_POSTGRES),
+    ("record::TOUCH_ACCOUNTS_POSTGRES", TOUCH_ACCOUNTS_POSTGRES),
+    ("record::TOUCH_KEYS_POSTGRES", TOUCH_KEYS_POSTGRES),
+];
+/// What only SQLite is told.
+pub(super) const SQLITE_STATEMENTS: &[(&str, &str)] = &[
+    ("record::TOUCH_ACCOUNTS_SQLITE", TOUCH_ACCOUNTS_SQLITE),
+    ("record::TOUCH_KEYS_SQLITE", TOUCH_KEYS_SQLITE),
+];
+
 /// Rows of the longest statement on SQLite. Batches are cut into powers of two, so that there are few statements to keep
 /// prepared.
 const ROWS_PER_STATEMENT: usize = 64;
@@ -90,8 +105,8 @@ impl Store {
     pub async fn record_usage(&self, batch: &UsageBatch<'_>) -> Result<Recorded> {
         let mut tx = self.db.begin().await?;
         let inserted = match &mut tx {
-            Tx::Postgres(tx) => insert_postgres(tx, batch.rows).await?,
-            Tx::Sqlite(tx) => insert_sqlite(tx, batch.rows).await?,
+            Tx::Postgres(lease) => stepped(insert_postgres(lease, batch.rows)).await?,
+            Tx::Sqlite(lease) => stepped(insert_sqlite(lease, batch.rows)).await?,
         };
         for quota in batch.quotas {
             save_quota(&mut tx, quota).await?;
@@ -113,13 +128,13 @@ fn positions(rows: &[UsageRow], inserted: &[String]) -> Vec<usize> {
     new
 }
 
-async fn insert_postgres(connection: &mut PgConnection, rows: &[UsageRow]) -> Result<Vec<String>> {
+async fn insert_postgres(connection: &mut PgConnection, rows: &[UsageRow]) -> Sql<Vec<String>> {
     macro_rules! column {
         ($row:ident => $value:expr) => {
             rows.iter().map(|$row| $value).collect::<Vec<_>>()
         };
     }
-    let inserted = sqlx::query_scalar(INSERT_POSTGRES)
+    sqlx::query_scalar(INSERT_POSTGRES)
         .bind(column!(row => row.record_id.as_str()))
         .bind(column!(row => row.request_id.as_str()))
         .bind(column!(row => row.user_id.0))
@@ -149,11 +164,10 @@ async fn insert_postgres(connection: &mut PgConnection, rows: &[UsageRow]) -> Re
         .bind(column!(row => row.created_at.day()))
         .bind(NOBODY)
         .fetch_all(connection)
-        .await?;
-    Ok(inserted)
+        .await
 }
 
-async fn insert_sqlite(connection: &mut SqliteConnection, mut rows: &[UsageRow]) -> Result<Vec<String>> {
+async fn insert_sqlite(connection: &mut SqliteConnection, mut rows: &[UsageRow]) -> Sql<Vec<String>> {
     let mut inserted = Vec::with_capacity(rows.len());
     while !rows.is_empty() {
         // The greatest power of two that there are rows for.
@@ -209,28 +223,33 @@ fn values_sqlite(rows: &[UsageRow]) -> QueryBuilder<sqlx::Sqlite> {
 
 async fn touch(tx: &mut Tx, batch: &UsageBatch<'_>) -> Result<()> {
     match tx {
-        Tx::Postgres(tx) => {
-            if !batch.accounts_used.is_empty() {
-                let (ids, times): (Vec<_>, Vec<_>) =
-                    batch.accounts_used.iter().map(|(id, at)| (id.0.as_str(), *at)).unzip();
-                sqlx::query(TOUCH_ACCOUNTS_POSTGRES).bind(ids).bind(times).execute(&mut **tx).await?;
-            }
-            if !batch.keys_used.is_empty() {
-                let (ids, times): (Vec<_>, Vec<_>) =
-                    batch.keys_used.iter().map(|(id, at)| (id.0, *at)).unzip();
-                sqlx::query(TOUCH_KEYS_POSTGRES).bind(ids).bind(times).execute(&mut **tx).await?;
-            }
-        }
-        Tx::Sqlite(tx) => {
-            if !batch.accounts_used.is_empty() {
-                let used = pairs(batch.accounts_used);
-                sqlx::query(TOUCH_ACCOUNTS_SQLITE).bind(used).execute(&mut **tx).await?;
-            }
-            if !batch.keys_used.is_empty() {
-                let used = pairs(batch.keys_used);
-                sqlx::query(TOUCH_KEYS_SQLITE).bind(used).execute(&mut **tx).await?;
-            }
-        }
+        Tx::Postgres(lease) => stepped(touch_postgres(lease, batch)).await?,
+        Tx::Sqlite(lease) => stepped(touch_sqlite(lease, batch)).await?,
+    }
+    Ok(())
+}
+
+async fn touch_postgres(connection: &mut PgConnection, batch: &UsageBatch<'_>) -> Sql<()> {
+    if !batch.accounts_used.is_empty() {
+        let (ids, times): (Vec<_>, Vec<_>) =
+            batch.accounts_used.iter().map(|(id, at)| (id.0.as_str(), *at)).unzip();
+        sqlx::query(TOUCH_ACCOUNTS_POSTGRES).bind(ids).bind(times).execute(&mut *connection).await?;
+    }
+    if !batch.keys_used.is_empty() {
+        let (ids, times): (Vec<_>, Vec<_>) = batch.keys_used.iter().map(|(id, at)| (id.0, *at)).unzip();
+        sqlx::query(TOUCH_KEYS_POSTGRES).bind(ids).bind(times).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn touch_sqlite(connection: &mut SqliteConnection, batch: &UsageBatch<'_>) -> Sql<()> {
+    if !batch.accounts_used.is_empty() {
+        let used = pairs(batch.accounts_used);
+        sqlx::query(TOUCH_ACCOUNTS_SQLITE).bind(used).execute(&mut *connection).await?;
+    }
+    if !batch.keys_used.is_empty() {
+        let used = pairs(batch.keys_used);
+        sqlx::query(TOUCH_KEYS_SQLITE).bind(used).execute(&mut *connection).await?;
     }
     Ok(())
 }

@@ -42,6 +42,8 @@ mod signin;
 mod signin_identities;
 mod signin_provider;
 mod store;
+mod store_faults;
+mod store_plans;
 mod upstream;
 mod upstream_provider;
 mod vectors;

@@ -31,7 +31,7 @@ async fn store(harness: &Harness) -> Store {
 
 async fn every_statement_is_prepared(harness: Arc<Harness>) {
     let store = store(&harness).await;
-    for (name, sql) in millpond::store::statements() {
+    for (name, sql) in store.statements() {
         store.prepare(sql).await.unwrap_or_else(|error| panic!("{name}: {error}"));
     }
     store.close().await;

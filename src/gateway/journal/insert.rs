@@ -31,7 +31,7 @@ pub(super) async fn insert(
     refused: impl Fn(&UsageRow, &StoreError),
 ) -> Result<Vec<usize>, NotRecorded> {
     match insert_in_time(store, batch).await {
-        Err(NotRecorded::Store(error)) if is_for_good(&error) => one_by_one(store, batch, refused).await,
+        Err(NotRecorded::Store(error)) if error.is_permanent() => one_by_one(store, batch, refused).await,
         other => Ok(other?.new),
     }
 }
@@ -45,12 +45,12 @@ async fn one_by_one(
     for (place, row) in batch.rows.iter().enumerate() {
         let one = UsageBatch { rows: std::slice::from_ref(row), ..UsageBatch::default() };
         match insert_in_time(store, &one).await {
-            Err(NotRecorded::Store(error)) if is_for_good(&error) => refused(row, &error),
+            Err(NotRecorded::Store(error)) if error.is_permanent() => refused(row, &error),
             recorded => new.extend(recorded?.new.first().map(|_| place)),
         }
     }
     match insert_in_time(store, &UsageBatch { rows: &[], ..*batch }).await {
-        Err(NotRecorded::Store(error)) if is_for_good(&error) => {
+        Err(NotRecorded::Store(error)) if error.is_permanent() => {
             tracing::error!(%error, "what follows from calls was refused for good");
         }
         other => drop(other?),
@@ -61,17 +61,4 @@ async fn one_by_one(
 async fn insert_in_time(store: &Store, batch: &UsageBatch<'_>) -> Result<Recorded, NotRecorded> {
     let recorded = tokio::time::timeout(COMMIT_WITHIN, store.record_usage(batch)).await;
     Ok(recorded.map_err(|_| NotRecorded::Timeout)??)
-}
-
-/// Whether the database refuses the row itself, whenever it is asked. Everything else (busy, full, read-only, starting up)
-/// passes, and until then the row waits in the journal.
-fn is_for_good(error: &StoreError) -> bool {
-    let StoreError::Sql(error) = error else { return false };
-    error.as_database_error().is_some_and(|error| {
-        let is_bad_value = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some_and(|error| {
-            // SQLSTATE class 22: data exception.
-            error.code().starts_with("22")
-        });
-        is_bad_value || !matches!(error.kind(), sqlx::error::ErrorKind::Other)
-    })
 }
