@@ -98,8 +98,8 @@ async fn health(State(app): State<App>) -> Json<Health> {
     })
 }
 
-/// Is the process alive, and can it record calls? An earlier run's calls that are still being carried into the database keep
-/// new ones waiting and are no reason to start it anew.
+/// Is the process alive, and can it record calls?
+// What an earlier run left keeps calls waiting, and is no reason to start it anew.
 #[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200), (status = 503)))]
 async fn alive(State(app): State<App>) -> (StatusCode, &'static str) {
     match app.gateway.trouble() {

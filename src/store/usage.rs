@@ -1,4 +1,4 @@
-//! The usage record: one row per call, written in groups by the ledger, read by its owner.
+//! The usage record: one row per call, written in batches from the journal, read by its owner.
 
 use super::db::{read_db, statements};
 use super::{Result, Store};
@@ -41,7 +41,7 @@ impl Outcome {
 /// One finished call, ready to be recorded.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct UsageRow {
-    /// Makes recording idempotent: a row that is replayed from the spool is not counted twice.
+    /// Makes recording idempotent: a row that is carried again is not counted twice.
     pub record_id: String,
     pub request_id: String,
     pub user_id: UserId,

@@ -28,6 +28,7 @@ mod health;
 mod holds;
 mod house;
 mod input;
+mod journal;
 mod keys;
 mod lifecycle;
 mod limits;

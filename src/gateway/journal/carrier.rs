@@ -36,7 +36,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// A segment that is carried to its end is not kept open longer.
 const IDLE_FOR: Duration = Duration::from_secs(60);
 /// How long running calls are waited for when the process ends, and then the database.
-const LAST_CALLS: Duration = Duration::from_secs(5);
+const LAST_CALLS: Duration = Duration::from_secs(4);
 const LAST_ROWS: Duration = Duration::from_secs(3);
 
 /// The carrier's own state.
@@ -54,7 +54,9 @@ pub(super) struct Carrier {
     pub(super) stored: Position,
     pub(super) accounts: Touches<AccountId>,
     pub(super) keys: Touches<KeyId>,
+    /// When the database last failed, and when no segment could be made.
     pub(super) failed: Option<Instant>,
+    pub(super) unprepared: Option<Instant>,
 }
 
 /// A batch on its way.
@@ -79,13 +81,14 @@ impl Carrier {
                 () = self.writer.hurry.notified() => {}
                 () = stop.cancelled() => {}
             }
+            let failed = self.failed.is_some();
             self.turn().await;
             let idle = rotated.elapsed() >= IDLE_FOR;
             if idle {
                 rotated = Instant::now();
             }
             self.keep(idle).await;
-            if looked.elapsed() >= LOOK_EVERY && self.failed.is_none() {
+            if self.failed.is_none() && (failed || looked.elapsed() >= LOOK_EVERY) {
                 looked = Instant::now();
                 self.look().await;
             }
@@ -142,8 +145,8 @@ impl Carrier {
     async fn fetch(&mut self) -> Result<bool, NotRecorded> {
         let unwritten = self.writer.take_unwritten();
         if !unwritten.is_empty() {
-            let (rows, told) = unwritten.into_iter().map(|one| (one.row, one.told)).unzip();
-            self.pending = Pending { rows, told, to: None };
+            let (rows, told): (_, Vec<_>) = unwritten.into_iter().map(|one| (one.row, one.told)).unzip();
+            self.pending = Pending { rows, told: told.into_iter().flatten().collect(), to: None };
             return Ok(true);
         }
         match self.writer.next_rows() {
@@ -229,7 +232,9 @@ impl Carrier {
             tracing::debug!(%error, "how far the journal is carried was not noted");
         }
         let done = self.writer.take_done(carried, idle);
-        if done.is_empty() && self.writer.is_prepared() {
+        let prepares = !self.writer.is_prepared()
+            && self.unprepared.is_none_or(|failed| failed.elapsed() >= RETRY_EVERY);
+        if done.is_empty() && !prepares {
             return;
         }
         let writer = self.writer.clone();
@@ -237,8 +242,13 @@ impl Carrier {
             remove(done);
             writer.prepare()
         });
-        if let Err(error) = kept.await {
-            tracing::warn!(%error, "no further segment of the journal could be made");
+        match kept.await {
+            Ok(()) => self.unprepared = None,
+            Err(error) => {
+                if self.unprepared.replace(Instant::now()).is_none() {
+                    tracing::warn!(%error, "no further segment of the journal can be made");
+                }
+            }
         }
     }
 
@@ -305,14 +315,7 @@ impl Carrier {
     /// The last calls, and then what the database takes in time; the rest stays on disk for the next process.
     async fn end(mut self) {
         self.places.close();
-        let until = Instant::now() + LAST_CALLS;
-        while !self.places.is_empty() && Instant::now() < until {
-            tokio::select! {
-                () = self.places.wait() => {}
-                () = tokio::time::sleep(TICK) => {}
-            }
-            self.turn().await;
-        }
+        drop(tokio::time::timeout(LAST_CALLS, self.places.wait()).await);
         let carried = tokio::time::timeout(LAST_ROWS, self.carry()).await;
         let carried = carried.unwrap_or(Err(NotRecorded::Timeout));
         if let Err(error) = carried {

@@ -16,13 +16,13 @@ use super::on_disk;
 use super::queue::Next;
 use super::reader::Source;
 use super::segment::Position;
-use super::writer::{BATCH, Writer};
+use super::writer::{BATCH, Owed, Writer};
 use crate::state::StateError;
 
 /// A Redis that failed is asked again so often.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// How long running calls are waited for when the process ends, and then Redis.
-const LAST_CALLS: Duration = Duration::from_secs(5);
+const LAST_CALLS: Duration = Duration::from_secs(4);
 const LAST_CHARGES: Duration = Duration::from_secs(3);
 
 /// Why charges could not be settled.
@@ -40,7 +40,7 @@ pub(super) struct Debts {
     left: Arc<Leftovers>,
     gate: Arc<Gate>,
     places: TaskTracker,
-    pending: Vec<(Position, Charges)>,
+    pending: Vec<(Position, Owed)>,
     failed: Option<Instant>,
 }
 
@@ -69,15 +69,10 @@ impl Debts {
             self.turn().await;
         }
         // The calls that still run owe something, too.
-        let until = Instant::now() + LAST_CALLS;
-        while !self.places.is_empty() && Instant::now() < until {
-            tokio::select! {
-                () = self.places.wait() => {}
-                () = self.writer.owes.notified() => {}
-            }
-            self.turn().await;
-        }
-        if let Ok(Err(error)) = tokio::time::timeout(LAST_CHARGES, self.settle()).await {
+        self.turn().await;
+        drop(tokio::time::timeout(LAST_CALLS, self.places.wait()).await);
+        let settled = tokio::time::timeout(LAST_CHARGES, self.settle()).await;
+        if let Err(error) = settled.unwrap_or(Err(StateError::Away.into())) {
             tracing::error!(%error, "what calls owe stays in the journal for the next start");
         }
     }
@@ -91,6 +86,7 @@ impl Debts {
     }
 
     fn heard(&mut self, settled: Result<(), NotSettled>) {
+        self.writer.set_redis_fails(settled.is_err());
         match settled {
             Ok(()) => {
                 if self.failed.take().is_some() {
@@ -98,6 +94,14 @@ impl Debts {
                 }
             }
             Err(error) => {
+                // Nobody waits for a Redis that is away.
+                self.pending.iter_mut().for_each(|(_, owed)| owed.told = None);
+                self.writer.stop_waiting();
+                if self.writer.forgo_charges() {
+                    // Redis gives the reservations back when they run out.
+                    tracing::error!("Redis was away for too long: what calls owe to it is given up");
+                    self.pending.clear();
+                }
                 if self.failed.replace(Instant::now()).is_none() {
                     tracing::warn!(%error, "calls are settled later");
                 }
@@ -115,6 +119,7 @@ impl Debts {
             if let Some((end, _)) = self.pending.last() {
                 self.writer.charges_done(*end);
             }
+            // Whoever waits hears as these are dropped.
             self.pending.clear();
         }
     }
@@ -130,8 +135,11 @@ impl Debts {
                 };
                 let batch = on_disk(move || source.read(BATCH)).await?;
                 self.writer.charges_read_to(batch.next);
-                let charges = batch.records.into_iter().map(|(end, record)| (end, record.charges));
-                self.pending = charges.filter(|(_, charges)| !charges.is_none()).collect();
+                let owed = batch
+                    .records
+                    .into_iter()
+                    .map(|(end, record)| (end, Owed { charges: record.charges, told: None }));
+                self.pending = owed.filter(|(_, owed)| !owed.charges.is_none()).collect();
             }
             (Next::Nothing, end) => {
                 self.writer.charges_done(end);

@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | a record and its form on disk | `record`, `frame` |
 //! | files, who owns them, how far they are carried | `segment`, `progress` |
-//! | writing, and what waits to be carried | `writer`, `queue` |
+//! | writing, what waits to be carried, and who waits for it | `writer`, `queue`, `recorded` |
 //! | rows into the database | `carrier`, `insert`, `touches` |
 //! | what calls owe to the shared state | `charges`, and `debts` where that is Redis |
 //! | what earlier processes left | `reader`, `left`, `gate`, `old_spool` |
@@ -28,6 +28,7 @@ mod progress;
 mod queue;
 mod reader;
 mod record;
+mod recorded;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -52,7 +53,7 @@ use self::left::Leftovers;
 use self::progress::Note;
 use self::segment::{JournalId, Position};
 use self::writer::Writer;
-pub(crate) use self::writer::{NotRecorded, Recorded};
+pub(crate) use self::recorded::{NotRecorded, Recorded};
 use crate::config::Durability;
 use crate::core::Core;
 use crate::state::quotas::Mark;
@@ -132,6 +133,7 @@ impl Journal {
             accounts: Default::default(),
             keys: Default::default(),
             failed: None,
+            unprepared: None,
         };
         tasks.spawn("journal", |stop| carrier.run(stop));
         if !is_here {
@@ -181,6 +183,9 @@ impl Journal {
 
     /// Waits until what is recorded now can be read from the database; not for long, and not while it is away.
     pub(crate) async fn settled(&self) {
+        if !self.gate.is_open() {
+            drop(tokio::time::timeout(SETTLED_WITHIN, self.gate.opened()).await);
+        }
         let end = self.writer.end();
         if *self.carried.borrow() >= end || self.writer.database_fails() {
             return;
@@ -214,7 +219,9 @@ async fn open(writer: &Arc<Writer>, left: &Arc<Leftovers>) -> Option<Note> {
     let (writer, left) = (writer.clone(), left.clone());
     let opened = on_disk(move || {
         segment::make_directory(&writer.directory)?;
-        left.look()?;
+        if let Err(error) = left.look() {
+            tracing::error!(%error, "what earlier processes left of the journal is not readable");
+        }
         // The first, and one to go on in.
         writer.prepare()?;
         writer.prepare()?;

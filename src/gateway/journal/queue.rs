@@ -43,6 +43,10 @@ impl<T> Queue<T> {
         }
     }
 
+    pub(super) fn queued(&mut self) -> impl Iterator<Item = &mut T> {
+        self.queued.iter_mut().map(|(_, item)| item)
+    }
+
     pub(super) fn next(&mut self, most: usize) -> Next<T> {
         if !self.queued.is_empty() {
             let count = most.min(self.queued.len());

@@ -1,5 +1,6 @@
 //! The reading end: records from a segment, a batch at a time, with what was damaged among them.
 
+use std::cmp::Ordering;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -37,7 +38,11 @@ impl Source {
 
     /// A segment whose process is gone.
     pub(super) fn left(left: &Left, from: Position) -> Self {
-        let from = if from.segment() == left.name.number { from.byte() } else { 0 };
+        let from = match from.segment().cmp(&left.name.number) {
+            Ordering::Less => 0,
+            Ordering::Equal => from.byte(),
+            Ordering::Greater => u64::MAX,
+        };
         Self { file: left.file.clone(), name: left.name, from, to: None }
     }
 
@@ -69,7 +74,7 @@ impl Source {
                 Some(Piece::Damaged(bytes)) => batch.damaged.push(bytes.to_vec()),
                 Some(Piece::Record(found)) => match record::read(found) {
                     Ok(Some(record)) => {
-                        let end = Position::new(self.name.number, from + frames.at() as u64);
+                        let end = Position::new(self.name.number, from.saturating_add(frames.at() as u64));
                         batch.records.push((end, record));
                     }
                     Ok(None) => {}
@@ -80,7 +85,7 @@ impl Source {
                 },
             }
         };
-        batch.next = Position::new(self.name.number, from + frames.at() as u64);
+        batch.next = Position::new(self.name.number, from.saturating_add(frames.at() as u64));
         Ok(batch)
     }
 }

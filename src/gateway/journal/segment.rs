@@ -116,9 +116,13 @@ impl Segment {
         self.file.clone()
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.length == MAGIC_LENGTH
+    }
+
     /// Whether all of it stands before a place.
     pub(super) fn is_before(&self, place: Position) -> bool {
-        self.end() <= place || self.length == MAGIC_LENGTH
+        self.end() <= place || self.is_empty()
     }
 
     pub(super) fn remove(self) -> io::Result<()> {

@@ -4,10 +4,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
 
 use millpond_pool::units::Moment;
 use tokio::sync::{Notify, oneshot};
@@ -17,6 +15,7 @@ use super::progress::Carried;
 use super::queue::{Next, Queue};
 use super::reader::Source;
 use super::record;
+use super::recorded::Recorded;
 use super::segment::{JournalId, Name, Position, Segment};
 use crate::state::quotas::Charge;
 use crate::store::usage::UsageRow;
@@ -27,49 +26,24 @@ pub(super) const BATCH: usize = 512;
 const QUEUED: usize = 8_192;
 /// Calls that neither disk nor database has taken yet.
 const UNWRITTEN: usize = 8_192;
+/// Segments that are kept for charges that Redis doesn't take.
+const SEGMENTS_FOR_CHARGES: usize = 64;
 /// Batches of which it is remembered when they came on record.
 const REMEMBERED: usize = 1_024;
 /// A segment that is longer gives way to the next as soon as there is one.
 const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Whether a call is on record. To be awaited where somebody waits for it.
-#[derive(Debug)]
-pub(crate) enum Recorded {
-    Done,
-    /// As soon as the database says so.
-    Waits(oneshot::Receiver<()>),
-    /// As soon as its tokens are counted, and then perhaps not yet.
-    Counts(oneshot::Receiver<Self>),
-}
-
-/// Neither disk nor database took the call.
-#[derive(Debug, thiserror::Error)]
-#[error("the call could not be recorded")]
-pub(crate) struct NotRecorded;
-
-impl Future for Recorded {
-    type Output = Result<(), NotRecorded>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        loop {
-            *self = match &mut *self {
-                Self::Done => return Poll::Ready(Ok(())),
-                Self::Waits(hears) => {
-                    return Pin::new(hears).poll(context).map(|heard| heard.map_err(|_| NotRecorded));
-                }
-                Self::Counts(hears) => match ready!(Pin::new(hears).poll(context)) {
-                    Ok(recorded) => recorded,
-                    Err(_) => return Poll::Ready(Err(NotRecorded)),
-                },
-            };
-        }
-    }
-}
-
 /// A call that the disk did not take: it is on record when the database says so.
 pub(super) struct Unwritten {
     pub(super) row: UsageRow,
-    pub(super) told: oneshot::Sender<()>,
+    pub(super) told: Option<oneshot::Sender<()>>,
+}
+
+/// What a call owes to Redis.
+pub(super) struct Owed {
+    pub(super) charges: Charges,
+    /// Hears when it is settled, or can't be.
+    pub(super) told: Option<oneshot::Sender<()>>,
 }
 
 /// The journal of this process as those see it who write it and carry it on.
@@ -86,6 +60,8 @@ pub(super) struct Writer {
     disk_fails: AtomicBool,
     /// The last transaction failed.
     database_fails: AtomicBool,
+    /// The last step of settling in Redis failed.
+    redis_fails: AtomicBool,
 }
 
 struct Inner {
@@ -95,7 +71,7 @@ struct Inner {
     full: VecDeque<Segment>,
     next_number: u32,
     rows: Queue<UsageRow>,
-    charges: Queue<Charges>,
+    charges: Queue<Owed>,
     charges_done: Position,
     unwritten: VecDeque<Unwritten>,
     waiting: VecDeque<(Position, oneshot::Sender<()>)>,
@@ -126,6 +102,7 @@ impl Writer {
             owes: Notify::new(),
             disk_fails: AtomicBool::new(false),
             database_fails: AtomicBool::new(false),
+            redis_fails: AtomicBool::new(false),
         }
     }
 
@@ -148,18 +125,14 @@ impl Writer {
             Ok(place) => *place,
             Err(_) => (inner.end(), inner.end()),
         };
-        if !charges.is_none() {
-            if self.settler.is_here() {
-                self.settler.settle_here(&charges, self.id, end);
-            } else {
-                inner.charges.push(from, end, charges);
-                self.owes.notify_one();
-            }
-        }
+        let settles = self.charge(&mut inner, charges, (from, end));
         match written {
             Ok(_) => {
                 self.disk_works();
-                self.queue(inner, row, (from, end), sure)
+                match self.queue(inner, row, (from, end), sure) {
+                    Recorded::Done => settles.map_or(Recorded::Done, Recorded::Settles),
+                    waits => waits,
+                }
             }
             Err(error) => {
                 if !self.disk_fails.swap(true, Ordering::Relaxed) {
@@ -168,6 +141,27 @@ impl Writer {
                 self.queue_unwritten(inner, row)
             }
         }
+    }
+
+    /// Settles here, or has it settled; who counts calls that run is waited for.
+    fn charge(
+        &self,
+        inner: &mut Inner,
+        charges: Charges,
+        (from, end): (Position, Position),
+    ) -> Option<oneshot::Receiver<()>> {
+        if charges.is_none() {
+            return None;
+        }
+        if self.settler.is_here() {
+            self.settler.settle_here(&charges, self.id, end);
+            return None;
+        }
+        let waits = charges.limits.is_some() && !self.redis_fails.load(Ordering::Relaxed);
+        let (told, hears) = waits.then(oneshot::channel).unzip();
+        inner.charges.push(from, end, Owed { charges, told });
+        self.owes.notify_one();
+        hears
     }
 
     fn queue(
@@ -193,6 +187,8 @@ impl Writer {
     fn queue_unwritten(&self, mut inner: MutexGuard<'_, Inner>, row: UsageRow) -> Recorded {
         let (told, hears) = oneshot::channel();
         if inner.unwritten.len() < UNWRITTEN {
+            // While the database is away nobody waits, but it is tried again.
+            let told = Some(told).filter(|_| !self.database_fails());
             inner.unwritten.push_back(Unwritten { row, told });
             self.hurry.notify_one();
         } else {
@@ -213,6 +209,28 @@ impl Writer {
 
     pub(super) fn set_database_fails(&self, fails: bool) {
         self.database_fails.store(fails, Ordering::Relaxed);
+    }
+
+    /// Gives up what is owed to a Redis that is away, when it keeps too many segments on disk.
+    pub(super) fn forgo_charges(&self) -> bool {
+        let mut inner = self.lock();
+        let done = inner.charges_done;
+        let kept = inner.full.iter().filter(|segment| segment.end() > done).count();
+        let too_many = kept > SEGMENTS_FOR_CHARGES;
+        if too_many {
+            inner.charges = Queue::new(QUEUED);
+            inner.charges_done = inner.end();
+        }
+        too_many
+    }
+
+    /// Lets nobody wait for what is owed to Redis.
+    pub(super) fn stop_waiting(&self) {
+        self.lock().charges.queued().for_each(|owed| owed.told = None);
+    }
+
+    pub(super) fn set_redis_fails(&self, fails: bool) {
+        self.redis_fails.store(fails, Ordering::Relaxed);
     }
 
     pub(super) fn database_fails(&self) -> bool {
@@ -249,7 +267,7 @@ impl Writer {
         (inner.rows.next(BATCH), inner.end())
     }
 
-    pub(super) fn next_charges(&self) -> (Next<Charges>, Position) {
+    pub(super) fn next_charges(&self) -> (Next<Owed>, Position) {
         let mut inner = self.lock();
         (inner.charges.next(BATCH), inner.end())
     }
@@ -287,15 +305,15 @@ impl Writer {
     }
 
     /// Charges with the moments at which their rows came on record, as far as they did.
-    pub(super) fn with_moments(&self, charges: &[(Position, Charges)]) -> Vec<Charges> {
+    pub(super) fn with_moments(&self, owed: &[(Position, Owed)]) -> Vec<Charges> {
         let inner = self.lock();
-        let with_moment = |(end, charges): &(Position, Charges)| {
+        let with_moment = |(end, Owed { charges, .. }): &(Position, Owed)| {
             let place = inner.recorded.partition_point(|(to, _)| to < end);
             let recorded_at = inner.recorded.get(place).map(|(_, at)| *at);
             let quota = charges.quota.map(|charge| Charge { recorded_at, ..charge });
             Charges { quota, ..charges.clone() }
         };
-        charges.iter().map(with_moment).collect()
+        owed.iter().map(with_moment).collect()
     }
 
     /// Whether calls wait that are nowhere but in memory.
@@ -319,9 +337,13 @@ impl Writer {
         if self.settler.is_here() { stored } else { self.lock().charges_done }
     }
 
-    /// Tells those who wait for the rows before a place; all of them while the database is away, because the journal has them.
+    /// Tells those who wait for the rows before a place. While the database is away all of them, because the journal has
+    /// them; those whose rows are nowhere else hear that they are not on record.
     pub(super) fn tell(&self, carried: Position) {
         let mut inner = self.lock();
+        if self.database_fails() {
+            inner.unwritten.iter_mut().for_each(|one| one.told = None);
+        }
         while let Some((end, told)) = inner.waiting.pop_front() {
             if end > carried && !self.database_fails() {
                 inner.waiting.push_front((end, told));
@@ -355,7 +377,8 @@ impl Writer {
     /// Takes the segments out that are carried to their end. When nothing waits, an `idle` journal goes on in a new one.
     pub(super) fn take_done(&self, carried: Carried, idle: bool) -> Vec<Segment> {
         let mut inner = self.lock();
-        if idle && carried.all() == inner.end() && inner.rows.is_empty() && inner.charges.is_empty() {
+        let is_carried = carried.all() == inner.end() && inner.rows.is_empty() && inner.charges.is_empty();
+        if idle && is_carried && inner.open.as_ref().is_some_and(|open| !open.is_empty()) {
             inner.rotate();
         }
         let mut done = Vec::new();
