@@ -45,7 +45,7 @@ impl Core {
         store.migrate().await?;
         let tasks = Tasks::default();
         let state = match &config.redis_url {
-            Some(url) => State::redis(url, &tasks).await?,
+            Some(url) => State::redis(url, clock.clone(), &tasks).await?,
             None => State::embedded(store.clone(), clock.clone(), &tasks).await?,
         };
         let audit = Audit::new(&config, store.clone(), clock.clone());

@@ -1,19 +1,26 @@
 //! State in Redis: primitives and scripts. Every command has a deadline and the connection heals itself.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{AsyncCommands as _, Client, Script};
+use redis::{AsyncCommands as _, Client, RedisResult, Script};
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Bus, Invalidation, Result};
+use super::counters::Memory;
+use super::{Bus, Invalidation, Result, StateError};
+use crate::clock::Clock;
 use crate::tasks::Tasks;
 
 const CHANNEL: &str = "millpond:invalidate";
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// A step that a call waits for has less time.
+const STEP_WITHIN: Duration = Duration::from_secs(1);
+/// After one that failed no other is tried for so long, so that calls don't wait for the same one after another.
+const AWAY_FOR: Duration = Duration::from_secs(1);
 /// A subscription that hears nothing is probed this often.
 const RESUBSCRIBE_AFTER: Duration = Duration::from_millis(500);
 
@@ -43,6 +50,10 @@ static COUNT: LazyLock<Script> = LazyLock::new(|| {
 pub struct Redis {
     connection: ConnectionManager,
     bus: Bus,
+    clock: Clock,
+    memory: Arc<Memory>,
+    /// When a step failed last.
+    away: Arc<Mutex<Option<Instant>>>,
 }
 
 impl std::fmt::Debug for Redis {
@@ -57,7 +68,7 @@ pub(super) fn millis(life: Duration) -> u64 {
 }
 
 impl Redis {
-    pub(super) async fn connect(url: &SecretString, tasks: &Tasks) -> Result<Self> {
+    pub(super) async fn connect(url: &SecretString, clock: Clock, tasks: &Tasks) -> Result<Self> {
         let client = Client::open(url.expose_secret())?;
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(ANSWER_WITHIN))
@@ -68,11 +79,36 @@ impl Redis {
         let client = Arc::new(client);
         let receiving = bus.clone();
         tasks.spawn("invalidation-bus", |stop| receive(client, receiving, stop));
-        Ok(Self { connection, bus })
+        Ok(Self { connection, bus, clock, memory: Arc::default(), away: Arc::default() })
     }
 
     pub(super) fn connection(&self) -> ConnectionManager {
         self.connection.clone()
+    }
+
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// The moment as scripts are told it: none where it is Redis' own time that counts.
+    pub(super) fn moment(&self) -> String {
+        match &self.clock {
+            Clock::System => String::new(),
+            clock @ Clock::Manual(_) => clock.now().millis().to_string(),
+        }
+    }
+
+    /// Does a step that a call waits for, unless another failed a moment ago.
+    pub(super) async fn promptly<T>(&self, step: impl Future<Output = RedisResult<T>>) -> Result<T> {
+        let failed = *self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed.is_some_and(|at| at.elapsed() < AWAY_FOR) {
+            return Err(StateError::Away);
+        }
+        let done = tokio::time::timeout(STEP_WITHIN, step).await;
+        if !matches!(done, Ok(Ok(_))) {
+            *self.away.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+        Ok(done.map_err(|_| StateError::Away)??)
     }
 
     pub(super) fn bus(&self) -> &Bus {

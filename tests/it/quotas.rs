@@ -189,7 +189,7 @@ async fn state(harness: &Harness, tasks: &Tasks) -> State {
     let store = millpond::store::Store::connect(&config.database).await.unwrap();
     store.migrate().await.unwrap();
     match &config.redis_url {
-        Some(url) => State::redis(url, tasks).await.unwrap(),
+        Some(url) => State::redis(url, Clock::System, tasks).await.unwrap(),
         None => State::embedded(store, Clock::System, tasks).await.unwrap(),
     }
 }

@@ -19,8 +19,8 @@ use crate::auth::extract::Caller;
 use crate::edge::error::ApiError;
 use crate::gateway::Gateway;
 use crate::gateway::accounts::{Serving, provider_of};
-use crate::gateway::admission;
-use crate::gateway::estimate::{self, Estimate};
+use crate::gateway::admission::Admission;
+use crate::gateway::estimate;
 use crate::gateway::pool::choose;
 use crate::gateway::pool::health::Met;
 use crate::gateway::pool::lease::{Picked, Wanted};
@@ -132,7 +132,6 @@ impl Way<'_> {
 struct Attempts<'a> {
     way: Way<'a>,
     caller: &'a Caller,
-    estimate: Estimate,
     made: usize,
     tried: Vec<Slot>,
     /// What the latest attempt met with.
@@ -151,12 +150,11 @@ pub(crate) async fn answer(
     deadline: Instant,
 ) -> Result<Answer, Refusal> {
     gateway.pool.fresh().await;
-    let estimate = estimate::estimate(gateway, asked, body.len());
-    admission::enter(gateway, caller, &asked.model, estimate, settlement).await?;
+    let estimate = estimate::estimate(gateway, asked, &asked.model, body.len());
+    settlement.admission = Admission::of(gateway, caller, &asked.model, estimate)?;
     let mut attempts = Attempts {
         way: Way { gateway, asked, body, deadline },
         caller,
-        estimate,
         made: 0,
         tried: Vec::new(),
         failure: None,
@@ -210,18 +208,20 @@ impl Attempts<'_> {
 
     /// An account that may be tried now; `None` when the chosen one is being probed by somebody else.
     async fn choose(&mut self, model: &str, settlement: &mut Settlement) -> Result<Option<Picked>, ApiError> {
+        let (asked, gateway) = (self.way.asked, self.way.gateway);
         let wanted = Wanted {
             model,
+            asked_model: &asked.model,
             caller: self.caller.user.id,
-            provider: provider_of(self.way.asked.endpoint.dialect()),
-            conversation: Some(self.way.asked.conversation),
-            estimate: self.estimate.cost(),
+            provider: provider_of(asked.endpoint.dialect()),
+            conversation: Some(asked.conversation),
+            estimate: estimate::estimate(gateway, asked, model, self.way.body.len()).cost(),
             tried: &self.tried,
             patient: self.made == 0,
         };
         let mut picked =
-            choose::choose(self.way.gateway, self.caller, &wanted, self.estimate, settlement).await?;
-        let health = &self.way.gateway.pool.health;
+            choose::choose(gateway, self.caller, &wanted, &mut settlement.admission).await?;
+        let health = &gateway.pool.health;
         let Some(probes) = health.admit(&picked.account.id, &picked.upstream_model).await else {
             self.tried.push(picked.lease.slot);
             return Ok(None);

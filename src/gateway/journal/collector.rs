@@ -77,7 +77,7 @@ impl Collector {
         while !self.used.is_empty() {
             let done = self.used.len().saturating_sub(AT_ONCE);
             let last = self.used[done..].iter();
-            try_join_all(last.map(|used| settle(&self.state, used, now))).await?;
+            try_join_all(last.map(|used| settle(&self.state, used))).await?;
             self.used.truncate(done);
         }
         Ok(())
@@ -95,9 +95,9 @@ impl Collector {
     }
 }
 
-async fn settle(state: &State, used: &Used, now: Moment) -> Result<(), StateError> {
+async fn settle(state: &State, used: &Used) -> Result<(), StateError> {
     for &subject in &used.subjects {
-        state.settle_limits(subject, used.id, used.tokens, used.micro_usd, now).await?;
+        state.settle_limits(subject, used.id, used.tokens, used.micro_usd).await?;
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ use crate::clock::Timestamp;
 use crate::gateway::journal::collector::Collector;
 use crate::gateway::journal::spool::{Spool, Waiting};
 use crate::ids::{AccountId, KeyId};
-use crate::state::limits::Subject;
+use crate::state::counters::Subject;
 use crate::state::quotas::Charge;
 use crate::store::quotas::QuotaRow;
 use crate::store::usage::UsageRow;

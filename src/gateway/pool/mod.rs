@@ -278,21 +278,21 @@ impl Pool {
         self.read().serving.get(&slot).cloned()
     }
 
-    /// Chooses an account and counts the call on it.
-    pub(crate) fn pick(self: &Arc<Self>, wanted: &Wanted<'_>, sources: Sources) -> Result<Picked, Why> {
+    /// Chooses an account and counts the call on it. Why there is none is for [`explain`](Self::explain) to say.
+    pub(crate) fn pick(self: &Arc<Self>, wanted: &Wanted<'_>, sources: Sources) -> Option<Picked> {
         let request = wanted.request(sources);
         let (accounts, now) = (self.read(), self.now());
         for _ in 0..CHOICES {
-            let Some(choice) = accounts.index.select(&request, &mut rand::random::<u64>, now) else { break };
-            let Some(account) = accounts.serving.get(&choice.slot) else { break };
+            let choice = accounts.index.select(&request, &mut rand::random::<u64>, now)?;
+            let account = accounts.serving.get(&choice.slot)?;
             if accounts.index.begin(choice.slot) {
                 let held = self.allowances.hold(&account.id, choice.upstream_model, &wanted.estimate);
                 self.allowances.show(&accounts.index, choice.slot, &account.id);
-                let Some(hold) = held else {
+                let Some(permit) = held else {
                     accounts.index.end(choice.slot);
                     continue;
                 };
-                return Ok(Picked {
+                return Some(Picked {
                     account: account.clone(),
                     upstream_model: choice.upstream_model.to_owned(),
                     own: choice.own,
@@ -300,12 +300,12 @@ impl Pool {
                         pool: self.clone(),
                         slot: choice.slot,
                         probes: Vec::new(),
-                        hold: Some(hold),
+                        permit: Some(permit),
                     },
                 });
             }
         }
-        Err(accounts.index.explain(&request, now))
+        None
     }
 
     /// A call is over: its place goes to whoever waits for it.
@@ -374,7 +374,13 @@ impl Pool {
         self.read().serving.values().filter(shared).cloned().collect()
     }
 
+    /// The moment by which accounts rest and are chosen; nobody sets its clock.
     pub(crate) fn now(&self) -> Moment {
+        self.clock.steady()
+    }
+
+    /// The moment by the wall clock, by which quotas recover.
+    pub(crate) fn wall(&self) -> Moment {
         Moment(self.clock.now().millis())
     }
 

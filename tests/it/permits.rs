@@ -1,18 +1,11 @@
 //! What accounts give is not overshot by what runs on other instances.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::routing::post;
 use axum::{Json, Router};
 use millpond::ids::AccountId;
-use millpond::state::State;
-use millpond::state::uses::{Ask, Granted, HoldId, Part, Step, Use};
-use millpond::tasks::Tasks;
-use millpond_pool::allowance::Used;
-use millpond_pool::units::Moment;
-use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 
 use crate::harness::{self, Harness, Server, Shape, both_shapes, eventually, spawn};
@@ -106,103 +99,11 @@ async fn a_redis_that_hangs_holds_no_call_up_and_nothing_for_ever() {
         harness.hang_redis(false);
         assert_eq!((one, two), (200, 200), "this instance knows its own calls");
         eventually("all that was held is given back", || async {
-            (server.app.core.state.uses_of(&account).await.unwrap().calls == 0).then_some(())
+            (server.app.core.state.account_counters(&account).await.unwrap().permits == 0).then_some(())
         })
         .await;
         assert_eq!(call().await, 200);
         server.stop().await;
     })
     .await;
-}
-
-/// The same in plain words: what is held, and by whom until when.
-#[derive(Default)]
-struct Model {
-    used: BTreeMap<String, Used>,
-    holds: Vec<Ask>,
-}
-
-impl Model {
-    fn held(&self, name: &str) -> i64 {
-        let parts = self.holds.iter().flat_map(|hold| &hold.parts).filter(|part| part.name == name);
-        parts.map(|part| part.amount).sum()
-    }
-
-    fn step(&mut self, step: &Step, now: Moment) -> Granted {
-        self.holds.retain(|hold| hold.ends_at > now && !step.ended.contains(&hold.id));
-        for one in &step.uses {
-            let used = self.used.entry(one.name.clone()).or_insert(Used::nothing(one.window_millis));
-            *used = used.plus(one.amount, now);
-        }
-        let Some(ask) = &step.ask else { return Granted::Done };
-        if ask.most_calls.is_some_and(|most| self.holds.len() >= most as usize) {
-            return Granted::Full;
-        }
-        let used = |name: &str| self.used.get(name).map_or(0, |used| used.at(now).amount);
-        if ask.parts.iter().any(|part| used(&part.name) + self.held(&part.name) >= part.limit) {
-            return Granted::Spent;
-        }
-        self.holds.push(ask.clone());
-        Granted::Done
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_step_of_uses_in_redis_is_as_in_plain_words() {
-    harness::run(Shape::Clustered, |harness| async move { play(&harness).await }).await;
-}
-
-async fn play(harness: &Harness) {
-    let tasks = Tasks::default();
-    let state = State::redis(&harness.config().redis_url.unwrap(), &tasks).await.unwrap();
-    for seed in 0..8 {
-        let mut chance = rand::rngs::StdRng::seed_from_u64(seed);
-        let (account, mut model) = (AccountId(format!("account {seed}")), Model::default());
-        let mut now = Moment(1_764_000_000_000);
-        let mut ids: Vec<HoldId> = Vec::new();
-        for number in 0..300 {
-            now = now.plus(chance.random_range(0..900_000));
-            let names = ["a1", "a2", "a2+"];
-            let name = |chance: &mut rand::rngs::StdRng| names[chance.random_range(0..3)].to_owned();
-            let mut step = Step::default();
-            for _ in 0..chance.random_range(0..3).min(ids.len()) {
-                step.ended.push(ids[chance.random_range(0..ids.len())]);
-            }
-            if chance.random_range(0..2) == 0 {
-                let amount = chance.random_range(1..40);
-                step.uses.push(Use { name: name(&mut chance), amount, window_millis: 18_000_000 });
-            }
-            if chance.random_range(0..3) > 0 {
-                let id = HoldId(chance.random());
-                ids.push(id);
-                let parts = names.iter().filter(|_| chance.random_range(0..2) == 0).collect::<Vec<_>>();
-                let part = |name: &&str| Part {
-                    name: (*name).to_owned(),
-                    limit: 200,
-                    amount: chance.random_range(0..60),
-                };
-                let parts = parts.into_iter().map(part).collect();
-                let ends_at = now.plus(chance.random_range(1..20_000_000));
-                let most_calls = (chance.random_range(0..2) == 0).then_some(4);
-                step.ask = Some(Ask { id, ends_at, most_calls, parts });
-            }
-            let wanted = model.step(&step, now);
-            let stepped = state.step_uses(&account, &step, now).await.unwrap();
-            assert_eq!(stepped.granted, wanted, "seed {seed}, step {number}: {step:?}");
-            let read = state.uses_of(&account).await.unwrap();
-            assert_eq!(read.calls as usize, model.holds.len(), "seed {seed}, step {number}");
-            for name in names {
-                let found = read.counters.get(name).copied().unwrap_or_default();
-                let used = model.used.get(name).map_or(0, |used| used.at(now).amount);
-                let found_used = found.used.map_or(0, |used| used.at(now).amount);
-                assert_eq!((found_used, found.held), (used, model.held(name)), "{name}, step {number}");
-            }
-            for (name, counted) in &stepped.account.counters {
-                assert_eq!(Some(counted), read.counters.get(name), "the answer is what is stored");
-            }
-            let touched = step.uses.iter().all(|one| stepped.account.counters.contains_key(&one.name));
-            assert!(touched && stepped.account.calls == read.calls);
-        }
-    }
-    assert!(tasks.shutdown(std::time::Duration::from_secs(5)).await);
 }
