@@ -31,6 +31,8 @@ pub(crate) struct Admission {
     pub(crate) limited: Option<Limited>,
     /// Quota for somebody else's account.
     pub(crate) reservation: Option<Reservation>,
+    /// Whether the caller has a budget in money.
+    counts_money: bool,
 }
 
 /// What those who limit a call answered. A caller's limits that refuse are an error.
@@ -55,17 +57,24 @@ impl Admission {
         let user = exceptions.of_user(&caller.user, &gateway.core.config.policy, now);
         let key = caller.key.as_ref().map(|key| (Subject::Key(key.id), exceptions.of_key(key, now)));
         let id = LeaseId(rand::random());
-        let mut claims = Vec::new();
+        let mut admission = Self::default();
         for (subject, limits) in std::iter::once((Subject::User(caller.user.id), user)).chain(key) {
-            if limits.monthly_micro_usd.is_some() && estimate.micro_usd.is_none() {
-                let message = "This model has no known price, and your budget is in money.";
-                return Err(ApiError::forbidden("price_unknown", message).param("model"));
-            }
+            admission.counts_money |= limits.monthly_micro_usd.is_some();
             if !limits.are_none() {
-                claims.push((subject, claim(gateway, id, limits, estimate, now)));
+                admission.claims.push((subject, claim(gateway, id, limits, estimate, now)));
             }
         }
-        Ok(Self { claims, ..Self::default() })
+        admission.check_price(estimate)?;
+        Ok(admission)
+    }
+
+    /// Refuses a model whose price is not known where the budget is in money: unknown is not free.
+    pub(crate) fn check_price(&self, estimate: Estimate) -> Result<()> {
+        if self.counts_money && estimate.micro_usd.is_none() {
+            let message = "This model has no known price, and your budget is in money.";
+            return Err(ApiError::forbidden("price_unknown", message).param("model"));
+        }
+        Ok(())
     }
 
     /// Asks those who have not let the call in yet, and an account, in one step; nobody where nobody limits it.

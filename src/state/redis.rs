@@ -1,6 +1,6 @@
 //! State in Redis: primitives and scripts. Every command has a deadline and the connection heals itself.
 
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::counters::Memory;
+use super::quotas::Leases;
 use super::{Bus, Invalidation, Result, StateError};
 use crate::clock::Clock;
 use crate::tasks::Tasks;
@@ -52,8 +53,25 @@ pub struct Redis {
     bus: Bus,
     clock: Clock,
     memory: Arc<Memory>,
-    /// When a step failed last.
-    away: Arc<Mutex<Option<Instant>>>,
+    leases: Arc<Leases>,
+    pulse: Arc<Mutex<Pulse>>,
+}
+
+/// When steps of calls were answered last, and failed last.
+#[derive(Debug, Default)]
+struct Pulse {
+    answered: Option<Instant>,
+    failed: Option<Instant>,
+}
+
+impl Pulse {
+    fn is_away(&self) -> bool {
+        self.failed > self.answered && self.failed.is_some_and(|at| at.elapsed() < AWAY_FOR)
+    }
+
+    fn answers(&self) -> bool {
+        self.answered.is_some_and(|at| at.elapsed() < STEP_WITHIN)
+    }
 }
 
 impl std::fmt::Debug for Redis {
@@ -79,7 +97,14 @@ impl Redis {
         let client = Arc::new(client);
         let receiving = bus.clone();
         tasks.spawn("invalidation-bus", |stop| receive(client, receiving, stop));
-        Ok(Self { connection, bus, clock, memory: Arc::default(), away: Arc::default() })
+        Ok(Self {
+            connection,
+            bus,
+            clock,
+            memory: Arc::default(),
+            leases: Arc::default(),
+            pulse: Arc::default(),
+        })
     }
 
     pub(super) fn connection(&self) -> ConnectionManager {
@@ -90,6 +115,10 @@ impl Redis {
         &self.memory
     }
 
+    pub(super) fn leases(&self) -> &Leases {
+        &self.leases
+    }
+
     /// The moment as scripts are told it: none where it is Redis' own time that counts.
     pub(super) fn moment(&self) -> String {
         match &self.clock {
@@ -98,17 +127,34 @@ impl Redis {
         }
     }
 
-    /// Does a step that a call waits for, unless another failed a moment ago.
+    /// Does a step that a call waits for, unless another failed a moment ago. It is given up when Redis answers nobody; that
+    /// it answers others says that it is only slow, or that we are.
     pub(super) async fn promptly<T>(&self, step: impl Future<Output = RedisResult<T>>) -> Result<T> {
-        let failed = *self.away.lock().unwrap_or_else(PoisonError::into_inner);
-        if failed.is_some_and(|at| at.elapsed() < AWAY_FOR) {
+        if self.pulse().is_away() {
             return Err(StateError::Away);
         }
-        let done = tokio::time::timeout(STEP_WITHIN, step).await;
-        if !matches!(done, Ok(Ok(_))) {
-            *self.away.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        let mut step = std::pin::pin!(step);
+        loop {
+            match tokio::time::timeout(STEP_WITHIN, &mut step).await {
+                Ok(Ok(answer)) => {
+                    self.pulse().answered = Some(Instant::now());
+                    return Ok(answer);
+                }
+                Ok(Err(error)) => {
+                    self.pulse().failed = Some(Instant::now());
+                    return Err(error.into());
+                }
+                Err(_) if self.pulse().answers() => {}
+                Err(_) => {
+                    self.pulse().failed = Some(Instant::now());
+                    return Err(StateError::Away);
+                }
+            }
         }
-        Ok(done.map_err(|_| StateError::Away)??)
+    }
+
+    fn pulse(&self) -> MutexGuard<'_, Pulse> {
+        self.pulse.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn bus(&self) -> &Bus {

@@ -12,6 +12,7 @@ use crate::recorder::Recorder;
 both_shapes!(
     calls_a_minute_are_exact_over_instances,
     calls_at_one_time_are_exact_over_instances,
+    calls_that_run_count_when_redis_has_lost_its_memory,
     tokens_and_money_are_exact,
     an_exception_counts_before_the_rest_and_ends,
     a_budget_needs_a_price,
@@ -80,6 +81,31 @@ async fn calls_at_one_time_are_exact_over_instances(harness: Arc<Harness>) {
     for server in servers {
         Arc::into_inner(server).unwrap().stop().await;
     }
+}
+
+async fn calls_that_run_count_when_redis_has_lost_its_memory(harness: Arc<Harness>) {
+    let provider = Recorder::start().await;
+    let server = Arc::new(harness.server_with(&[("POLICY_CONCURRENT_CALLS", "-,4")]).await);
+    server.person("ada").await;
+    let (access, _) = server.sign_in("ada").await;
+    let (key, _) = server.key(&access, json!({})).await;
+    server.account(&access, provider.address, json!({"models": ["held", "m"]})).await;
+    let post = |model: &'static str| {
+        let (server, key) = (server.clone(), key.clone());
+        spawn(async move { server.post("/v1/chat/completions", &key, call(model)).await.0 })
+    };
+    let running: Vec<_> = (0..4).map(|_| post("held")).collect();
+    eventually("four run", || async { (provider.held() == 4).then_some(()) }).await;
+    harness.lose_redis().await;
+    for more in (0..6).map(|_| post("m")).collect::<Vec<_>>() {
+        assert_eq!(more.await.unwrap(), 429);
+    }
+    provider.release(4);
+    for one in running {
+        assert_eq!(one.await.unwrap(), 200);
+    }
+    eventually("there is a place again", || async { (post("m").await.unwrap() == 200).then_some(()) }).await;
+    Arc::into_inner(server).unwrap().stop().await;
 }
 
 /// What a call is admitted for is more than it uses, and what it used counts for the next.

@@ -2,15 +2,27 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::routing::post;
 use axum::{Json, Router};
+use millpond::clock::Clock;
 use millpond::ids::AccountId;
+use millpond::state::counters::Admit;
+use millpond::state::{Invalidation, State};
+use millpond::tasks::Tasks;
+use millpond_pool::bucket::LeaseId;
+use millpond_pool::counters::{Claim, Limits};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 
 use crate::harness::{self, Harness, Server, Shape, both_shapes, eventually, spawn};
 
-both_shapes!(an_allowance_is_exact_over_instances, an_account_runs_no_more_calls_than_it_may);
+both_shapes!(
+    an_allowance_is_exact_over_instances,
+    an_account_runs_no_more_calls_than_it_may,
+    clients_that_leave_at_any_moment_hold_nothing,
+);
 
 /// A provider that takes a moment, and remembers how many calls it had and the most at one time.
 #[derive(Default)]
@@ -24,7 +36,7 @@ async fn answer(busy: Arc<Busy>) -> Json<Value> {
     busy.calls.fetch_add(1, Ordering::SeqCst);
     let running = busy.running.fetch_add(1, Ordering::SeqCst) + 1;
     busy.most.fetch_max(running, Ordering::SeqCst);
-    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    tokio::time::sleep(Duration::from_millis(5)).await;
     busy.running.fetch_sub(1, Ordering::SeqCst);
     Json(json!({"id": "c", "choices": [{"index": 0, "finish_reason": "stop", "message":
         {"role": "assistant", "content": "hi"}}], "usage": {"prompt_tokens": 7, "completion_tokens": 5}}))
@@ -99,11 +111,114 @@ async fn a_redis_that_hangs_holds_no_call_up_and_nothing_for_ever() {
         harness.hang_redis(false);
         assert_eq!((one, two), (200, 200), "this instance knows its own calls");
         eventually("all that was held is given back", || async {
-            (server.app.core.state.account_counters(&account).await.unwrap().permits == 0).then_some(())
+            let counters = server.app.core.state.account_counters(&account).await;
+            counters.is_ok_and(|counters| counters.permits == 0).then_some(())
         })
         .await;
         assert_eq!(call().await, 200);
         server.stop().await;
     })
     .await;
+}
+
+/// Sends a call and goes away after so long.
+async fn leave(address: std::net::SocketAddr, key: String, stays: Duration) {
+    let body =
+        json!({"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "hi"}]}).to_string();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(stays).await;
+    // Unread bytes make this a reset.
+    drop(stream);
+}
+
+async fn clients_that_leave_at_any_moment_hold_nothing(harness: Arc<Harness>) {
+    let provider = crate::provider::Provider::start().await;
+    let settings =
+        [("QUEUE_TIMEOUT_SECONDS", "5"), ("POLICY_CONCURRENT_CALLS", "-,8"), ("POLICY_BASE_QUOTA", "100")];
+    let server = harness.server_with(&settings).await;
+    server.person("owner").await;
+    let (owner, _) = server.sign_in("owner").await;
+    let allowances = json!([{"models": ["*"], "limit": 1_000_000, "unit": "requests", "window": "5h"}]);
+    let members = json!({"max_concurrency": 5, "is_shared": 1, "allowances": allowances});
+    let account = server.account(&owner, provider.address, members).await;
+    let account = AccountId(account["cookie_id"].as_str().unwrap().to_owned());
+    server.person("ada").await;
+    let (access, _) = server.sign_in("ada").await;
+    let (key, _) = server.key(&access, json!({})).await;
+    let body = json!({"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "hi"}]});
+    let call = async || server.post("/v1/chat/completions", &key, body.clone()).await.0;
+    assert_eq!(call().await, 200);
+    for round in 0..4_u64 {
+        let stays = |n: u64| Duration::from_micros((n * 7 + round) * 131 % 15_000);
+        let gone: Vec<_> = (0..100).map(|n| spawn(leave(server.address, key.clone(), stays(n)))).collect();
+        for one in gone {
+            one.await.unwrap();
+        }
+    }
+    eventually("nothing is held", || async {
+        let counters = server.app.core.state.account_counters(&account).await.unwrap();
+        let held = counters.windows.values().any(|window| window.held > 0);
+        (counters.permits == 0 && !held).then_some(())
+    })
+    .await;
+    eventually("all that may run at one time do", || async {
+        let (one, two, three, four, five) = tokio::join!(call(), call(), call(), call(), call());
+        ([one, two, three, four, five] == [200; 5]).then_some(())
+    })
+    .await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_what_runs_elsewhere_asks_seldom_and_not_for_ever() {
+    harness::run(Shape::Clustered, |harness| async move { wait_in_vain(&harness).await }).await;
+}
+
+async fn wait_in_vain(harness: &Harness) {
+    let provider = crate::provider::Provider::start().await;
+    let server = harness.server_with(&[("QUEUE_TIMEOUT_SECONDS", "2")]).await;
+    server.person("ada").await;
+    let (access, _) = server.sign_in("ada").await;
+    let (key, _) = server.key(&access, json!({})).await;
+    let account = server.account(&access, provider.address, json!({"max_concurrency": 1})).await;
+    let account = AccountId(account["cookie_id"].as_str().unwrap().to_owned());
+    let tasks = Tasks::default();
+    let elsewhere = State::redis(&harness.config().redis_url.unwrap(), Clock::System, &tasks).await.unwrap();
+    let limits = Limits { concurrent_calls: Some(1), ..Limits::default() };
+    let claim = Claim {
+        id: LeaseId(1),
+        life_millis: 600_000,
+        limits,
+        tokens: None,
+        micro_usd: 0,
+        month: 0,
+        parts: Vec::new(),
+    };
+    let admit = Admit { callers: &[], account: Some((&account, &claim)) };
+    assert_eq!(elsewhere.admit(admit).await.unwrap().verdict, Ok(()));
+    let before = elsewhere.account_counters(&account).await.unwrap().version;
+    let mut redis = harness.redis().await.unwrap();
+    redis::cmd("CONFIG").arg("RESETSTAT").query_async::<()>(&mut redis).await.unwrap();
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
+    let (status, answer) = server.post("/v1/chat/completions", &key, body.clone()).await;
+    assert_eq!((status, &answer["error"]["code"]), (429, &json!("no_free_account")), "{answer}");
+    let stats: String = redis::cmd("INFO").arg("commandstats").query_async(&mut redis).await.unwrap();
+    let asked = stats.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+    let asked: u32 = asked.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap());
+    assert!(asked < 50, "{asked} steps in two seconds");
+    elsewhere.count_account(&account, &[LeaseId(1)], &[]).await.unwrap();
+    assert!(elsewhere.account_counters(&account).await.unwrap().version > before);
+    elsewhere.announce_account(Invalidation::Allowance(account.clone())).await;
+    eventually("the place is free", || async {
+        (server.post("/v1/chat/completions", &key, body.clone()).await.0 == 200).then_some(())
+    })
+    .await;
+    server.stop().await;
+    assert!(tasks.shutdown(Duration::from_secs(5)).await);
 }

@@ -169,6 +169,7 @@ impl Counters {
         }
         if let Some(tokens) = claim.tokens {
             let most = claim.limits.tokens_per_minute.unwrap_or(i64::MAX);
+            self.calls.retain(|(_, id, _)| *id != claim.id);
             self.calls.push_back((now, claim.id, tokens.min(most)));
         }
         let (expires_at, micro_usd) = (now.plus(claim.life_millis), claim.micro_usd);

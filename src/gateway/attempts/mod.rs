@@ -209,18 +209,19 @@ impl Attempts<'_> {
     /// An account that may be tried now; `None` when the chosen one is being probed by somebody else.
     async fn choose(&mut self, model: &str, settlement: &mut Settlement) -> Result<Option<Picked>, ApiError> {
         let (asked, gateway) = (self.way.asked, self.way.gateway);
+        let estimate = estimate::estimate(gateway, asked, model, self.way.body.len());
+        settlement.admission.check_price(estimate)?;
         let wanted = Wanted {
             model,
             asked_model: &asked.model,
             caller: self.caller.user.id,
             provider: provider_of(asked.endpoint.dialect()),
             conversation: Some(asked.conversation),
-            estimate: estimate::estimate(gateway, asked, model, self.way.body.len()).cost(),
+            estimate: estimate.cost(),
             tried: &self.tried,
             patient: self.made == 0,
         };
-        let mut picked =
-            choose::choose(gateway, self.caller, &wanted, &mut settlement.admission).await?;
+        let mut picked = choose::choose(gateway, self.caller, &wanted, &mut settlement.admission).await?;
         let health = &gateway.pool.health;
         let Some(probes) = health.admit(&picked.account.id, &picked.upstream_model).await else {
             self.tried.push(picked.lease.slot);

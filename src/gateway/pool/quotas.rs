@@ -165,7 +165,8 @@ impl Quotas {
             Some(view) => self.bring(key, terms, view).await,
             None => {
                 let quota = self.as_recorded(key, terms, self.now()).await?;
-                Ok(self.state.begin_quota(key, terms, &quota).await?)
+                self.state.begin_quota(key, terms, &quota).await?;
+                Ok(self.state.reserve_again(key, terms, self.now()).await?)
             }
         }
     }

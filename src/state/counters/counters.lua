@@ -123,9 +123,9 @@ local function grant(subject, claim)
     if redis.call('ZADD', subject.permits, 'NX', text(now + claim.life), claim.id) == 0 then return end
     if claim.tokens then
         local tokens = math.min(claim.tokens, claim.token_limit or claim.tokens)
+        add(subject, 'tokens', tokens - number(subject, 't:' .. claim.id))
         redis.call('ZADD', subject.calls, text(now), claim.id)
         redis.call('HSET', subject.hash, 't:' .. claim.id, text(tokens))
-        add(subject, 'tokens', tokens)
     end
     local held = {}
     if claim.money > 0 then

@@ -80,11 +80,7 @@ fn read(text: Option<&str>) -> BTreeMap<String, Used> {
 }
 
 /// The record with more used, how long it lives, and the windows that were touched.
-fn add(
-    held: Option<&str>,
-    uses: &[WindowUse],
-    now: Moment,
-) -> (String, Duration, BTreeMap<String, Counted>) {
+fn add(held: Option<&str>, uses: &[WindowUse], now: Moment) -> (String, Duration, BTreeMap<String, Counted>) {
     let mut windows = read(held);
     let mut touched = BTreeMap::new();
     for one in uses {

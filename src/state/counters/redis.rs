@@ -266,7 +266,9 @@ async fn restore(redis: &Redis, known: &str) -> Result<()> {
         let mut all = memory.granted();
         all.retain(|_, (_, ends_at)| *ends_at > now);
         let left = |ends_at: Instant| i64::try_from((ends_at - now).as_millis()).unwrap_or(i64::MAX);
-        all.iter().map(|((name, _), (claim, ends_at))| (name.clone(), claim.clone(), left(*ends_at))).collect()
+        all.iter()
+            .map(|((name, _), (claim, ends_at))| (name.clone(), claim.clone(), left(*ends_at)))
+            .collect()
     };
     for some in granted.chunks(RESTORED_AT_ONCE) {
         let steps: Vec<Step<'_>> =
@@ -291,7 +293,9 @@ pub(super) async fn admit(redis: &Redis, admit: Admit<'_>) -> Result<Admitted> {
     if verdict.is_ok() {
         claims.iter().for_each(|(name, claim)| redis.memory().note(name, claim));
     }
-    let by = |place: usize| admit.callers.get(place).map_or(RefusedBy::Account, |(caller, _)| RefusedBy::Caller(*caller));
+    let by = |place: usize| {
+        admit.callers.get(place).map_or(RefusedBy::Account, |(caller, _)| RefusedBy::Caller(*caller))
+    };
     Ok(Admitted {
         verdict: verdict.map_err(|(place, refusal)| (by(place), refusal)),
         account: admit.account.map(|_| answer.account()).transpose()?,

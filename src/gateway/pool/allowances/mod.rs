@@ -156,8 +156,8 @@ impl Allowances {
         }
         for (model, report) in &state.reports {
             if !state.covers(model) {
-                let (quota, reset) =
-                    scarcest(&report.limits, self.wall()).map_or((WHOLE, None), |(free, reset)| (free, Some(reset)));
+                let (quota, reset) = scarcest(&report.limits, self.wall())
+                    .map_or((WHOLE, None), |(free, reset)| (free, Some(reset)));
                 views.push(view(
                     model.clone(),
                     quota,
