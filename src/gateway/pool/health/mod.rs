@@ -290,8 +290,12 @@ impl Health {
         if !self.note(id, claim) {
             return None;
         }
-        if let Err(error) = self.flush(id).await {
-            tracing::warn!(%error, account = %id, "whether another instance probes is not known");
+        match tokio::time::timeout(ASK_WITHIN, self.flush(id)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, account = %id, "whether another instance probes is not known");
+            }
+            Err(_) => tracing::warn!(account = %id, "whether another instance probes is not heard in time"),
         }
         let held = self.read();
         let circuit = held.get(id).and_then(|held| held.view.circuit(&scope)).and_then(|pause| pause.circuit);
