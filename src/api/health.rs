@@ -13,10 +13,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::gateway::Closed;
 use crate::messages::{Text, say};
 
 /// Who waits longer for a sign of life is told that there is none.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+const STUCK: &str = "neither the disk nor the database takes records of calls, so none is made";
+const RECOVERING: &str = "what an earlier run recorded is being carried into the database";
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -94,15 +98,25 @@ async fn health(State(app): State<App>) -> Json<Health> {
     })
 }
 
-/// Is the process alive?
-#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200)))]
-async fn alive() -> &'static str {
-    "ok"
+/// Is the process alive, and can it record calls? An earlier run's calls that are still being carried into the database keep
+/// new ones waiting and are no reason to start it anew.
+#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200), (status = 503)))]
+async fn alive(State(app): State<App>) -> (StatusCode, &'static str) {
+    match app.gateway.trouble() {
+        Some(Closed::Stuck) => (StatusCode::SERVICE_UNAVAILABLE, STUCK),
+        Some(Closed::Recovering) => (StatusCode::OK, RECOVERING),
+        _ => (StatusCode::OK, "ok"),
+    }
 }
 
 /// Can it serve: are database and shared state reachable?
 #[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200), (status = 503)))]
 async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
+    match app.gateway.trouble() {
+        Some(Closed::Stuck) => return (StatusCode::SERVICE_UNAVAILABLE, STUCK),
+        Some(Closed::Recovering) => return (StatusCode::SERVICE_UNAVAILABLE, RECOVERING),
+        _ => {}
+    }
     match reachable(&app).await {
         (true, true) => (StatusCode::OK, "ready"),
         (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "the database is not reachable"),

@@ -143,6 +143,7 @@ fn claim(gateway: &Gateway, id: LeaseId, limits: Limits, estimate: Estimate, now
 /// Tells what a caller spent this month, from the usage rows.
 async fn begin_month(gateway: &Gateway, subject: Subject) -> Result<()> {
     let (month, begun) = gateway.core.clock.now().month();
+    gateway.settled().await;
     let spent = match subject {
         Subject::User(user) => gateway.core.store.spent_by_user(user.0, begun).await?,
         Subject::Key(key) => gateway.core.store.spent_by_key(key.0, begun).await?,

@@ -2,7 +2,7 @@
 //!
 //! AntiHub's column `key` must be filled and unique: rows made here hold `sha256:` and the hash in it, never the key.
 
-use super::db::{on_db, statements};
+use super::db::{on_db, read_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::{KeyId, UserId};
@@ -86,17 +86,17 @@ impl Store {
 
     /// A person's own key.
     pub async fn find_api_key(&self, owner: UserId, id: KeyId) -> Result<Option<ApiKeyRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(FIND).bind(id).bind(owner).fetch_optional(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(FIND).bind(id).bind(owner).fetch_optional(db).await)?)
     }
 
     /// The key with this lower-case hex SHA-256, whoever owns it.
     pub async fn find_api_key_by_hash(&self, hash: &str) -> Result<Option<ApiKeyRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(FIND_BY_HASH).bind(hash).fetch_optional(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(FIND_BY_HASH).bind(hash).fetch_optional(db).await)?)
     }
 
     /// A person's keys, newest first.
     pub async fn list_api_keys(&self, owner: UserId) -> Result<Vec<ApiKeyRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(LIST).bind(owner).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(LIST).bind(owner).fetch_all(db).await)?)
     }
 
     /// Switches a person's own key on or off.
@@ -129,7 +129,9 @@ impl Store {
 
     /// The hash of a person's own key, for telling caches to forget it.
     pub async fn api_key_hash(&self, owner: UserId, id: KeyId) -> Result<Option<String>> {
-        Ok(on_db!(&self.db, db => sqlx::query_scalar(HASH_OF).bind(id).bind(owner).fetch_optional(db).await)?)
+        Ok(
+            read_db!(&self.db, db => sqlx::query_scalar(HASH_OF).bind(id).bind(owner).fetch_optional(db).await)?,
+        )
     }
 
     /// Notes that a key was used.
