@@ -10,7 +10,7 @@ use millpond_pool::units::{Moment, Window};
 
 use super::segment::{JournalId, Position};
 use crate::clock::Clock;
-use crate::state::limits::Subject;
+use crate::state::counters::Subject;
 use crate::state::quotas::{Charge, Mark};
 use crate::state::{State, StateError};
 use crate::store::quotas::QuotaRow;
@@ -70,7 +70,7 @@ impl Settler {
         }
         if let Some(used) = &charges.limits {
             for &subject in &used.subjects {
-                self.state.settle_limits_here(subject, used.id, used.tokens, used.micro_usd, now);
+                self.state.settle_limits_here(subject, used.id, used.tokens, used.micro_usd);
             }
         }
     }
@@ -101,7 +101,7 @@ impl Settler {
         self.state.settle_quotas(&quotas, self.window, now).await?;
         let used: Vec<&LimitsUsed> = charges.iter().filter_map(|charges| charges.limits.as_ref()).collect();
         for some in used.chunks(AT_ONCE) {
-            try_join_all(some.iter().map(|used| settle_limits(&self.state, used, now))).await?;
+            try_join_all(some.iter().map(|used| settle_limits(&self.state, used))).await?;
         }
         Ok(())
     }
@@ -121,9 +121,9 @@ fn mark(journal: JournalId, end: Position) -> Mark {
     Mark { journal: journal.0, position: end.0 }
 }
 
-async fn settle_limits(state: &State, used: &LimitsUsed, now: Moment) -> Result<(), StateError> {
+async fn settle_limits(state: &State, used: &LimitsUsed) -> Result<(), StateError> {
     for &subject in &used.subjects {
-        state.settle_limits(subject, used.id, used.tokens, used.micro_usd, now).await?;
+        state.settle_limits(subject, used.id, used.tokens, used.micro_usd).await?;
     }
     Ok(())
 }

@@ -95,6 +95,8 @@ elseif step == 'settle' then
     local is_before = begun and reserved_at < begun
     local is_counted = is_before and recorded_at and recorded_at < begun
     if redis.call('ZSCORE', held, id) then
+        -- Reserved again in a new quota, although it is in it.
+        if is_counted then real = 0 end
         balance = bounded(balance + bounded(amount(id) - real))
         redis.call('HDEL', numbers, 'l:' .. id)
         redis.call('ZREM', held, id)
