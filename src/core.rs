@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::shutdown::Shutdown;
 use crate::state::{State, StateError};
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
@@ -19,6 +20,7 @@ pub struct Core {
     pub store: Store,
     pub state: State,
     pub tasks: Tasks,
+    pub shutdown: Shutdown,
     pub vault: Vault,
     pub audit: Audit,
 }
@@ -51,6 +53,7 @@ impl Core {
         };
         let audit = Audit::new(&config, store.clone(), clock.clone());
         tasks.spawn("audit note", |stop| audit.clone().keep_note(stop));
-        Ok(Arc::new(Self { config, clock, store, state, tasks, vault, audit }))
+        let shutdown = Shutdown::default();
+        Ok(Arc::new(Self { config, clock, store, state, tasks, shutdown, vault, audit }))
     }
 }

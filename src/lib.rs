@@ -13,7 +13,7 @@
 //! | [`store`], [`state`] | SQL; shared volatile state |
 //! | [`providers`] | addresses of providers, and which of them shared accounts may use |
 //! | [`core`] | configuration, clock, store, state, tasks, vault, audit: what every room may use |
-//! | [`app`], [`tasks`], [`vault`], [`clock`], [`ids`], [`names`] | what holds it together |
+//! | [`app`], [`tasks`], [`shutdown`], [`vault`], [`clock`], [`ids`], [`names`] | what holds it together |
 //!
 //! Arrows go one way: `api` uses `gateway`, which uses `auth`, which uses `edge` and `core`. The pure crates `millpond_wire`
 //! and `millpond_pool` know nothing of this one. docs/ARCHITECTURE.md walks through a request.
@@ -34,6 +34,7 @@ pub mod names;
 pub mod providers;
 pub mod router;
 pub mod server;
+pub mod shutdown;
 pub mod state;
 pub mod store;
 pub mod tasks;

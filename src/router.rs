@@ -1,19 +1,18 @@
 //! Every route and every layer, from the outside in: request id and log, errors that no route has written, panics, CORS,
-//! then the routes, each with its dialect or the language of people.
+//! then the routes, each with its dialect or the language of people. Model
+//! routes have one layer that does what they need of it.
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
-use crate::edge::error::{self, ApiError};
-use crate::edge::{headers, openapi, request_log};
+use crate::edge::model_routes::{self, ModelRoutes};
+use crate::edge::{cors, error, headers, openapi, request_log};
 use crate::messages::Language;
 use crate::{api, gateway};
 
@@ -36,15 +35,18 @@ pub fn router(app: App) -> Router {
     if app.core.config.serves_docs() {
         routes = routes.merge(openapi::pages(document));
     }
+    let models = gateway::routes()
+        .method_not_allowed_fallback(error::wrong_method)
+        .layer(middleware::from_fn_with_state(ModelRoutes::new(app.core.clone()), model_routes::answer));
     routes
-        .merge(gateway::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(error::wrong_method)
-        .layer(cors(&app))
-        .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
+        .layer(cors::layer(&app.core.config.http))
+        .layer(CatchPanicLayer::custom(|_| error::panicked()))
         .layer(middleware::from_fn(in_dialect_of_path))
         .layer(middleware::from_fn_with_state(app.core.clone(), headers::set_all))
-        .layer(middleware::from_fn(request_log::log))
+        .layer(middleware::from_fn_with_state(app.core.clone(), request_log::log))
+        .merge(models)
         .with_state(app)
 }
 
@@ -57,7 +59,10 @@ async fn in_language(request: Request, next: Next) -> Response {
 /// Writes the errors that no route has written: there was none for the path or the method, or its handler panicked.
 async fn in_dialect_of_path(request: Request, next: Next) -> Response {
     let uri = request.uri().clone();
-    let response = next.run(request).await;
+    let response = match model_routes::one_host(&request) {
+        Ok(()) => next.run(request).await,
+        Err(refused) => refused.into_response(),
+    };
     if response.status().is_success() {
         return response;
     }
@@ -74,26 +79,4 @@ async fn unknown_path(request: Request) -> Response {
         }
         None => error::unknown_path().await.into_response(),
     }
-}
-
-/// Browsers of the listed origins may call with credentials; `*` lets every origin call without.
-fn cors(app: &App) -> CorsLayer {
-    let origins = &app.core.config.http.cors_origins;
-    let layer = CorsLayer::new()
-        .allow_methods(AllowMethods::list([
-            Method::GET,
-            Method::POST,
-            Method::PUT,
-            Method::PATCH,
-            Method::DELETE,
-            Method::OPTIONS,
-        ]))
-        .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([HeaderName::from_static("x-request-id"), error::ERROR_CODE, header::RETRY_AFTER])
-        .max_age(std::time::Duration::from_secs(600));
-    if origins.iter().any(|origin| origin == "*") {
-        return layer.allow_origin(AllowOrigin::any());
-    }
-    let listed: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
-    layer.allow_origin(AllowOrigin::list(listed)).allow_credentials(true)
 }

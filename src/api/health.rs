@@ -109,9 +109,12 @@ async fn alive(State(app): State<App>) -> (StatusCode, &'static str) {
     }
 }
 
-/// Can it serve: are database and shared state reachable?
+/// Can it serve: are database and shared state reachable, and is it not about to end?
 #[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200), (status = 503)))]
 async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
+    if app.core.shutdown.has_begun() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "draining");
+    }
     match app.gateway.trouble() {
         Some(Closed::Stuck) => return (StatusCode::SERVICE_UNAVAILABLE, STUCK),
         Some(Closed::Recovering) => return (StatusCode::SERVICE_UNAVAILABLE, RECOVERING),

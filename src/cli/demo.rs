@@ -74,8 +74,9 @@ pub(super) async fn run(options: Options) -> Result {
     let provider = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let provider_address = provider.local_addr()?;
     let config = Config::from_variables(&variables(&scratch, address))?;
-    logging::start(&config);
+    let log = logging::start(&config);
     let app = App::start(config, Clock::System).await?;
+    log.tell_losses(&app.core.tasks);
     app.core.tasks.spawn("simulated provider", |ended| async move {
         tokio::select! {
             served = axum::serve(provider, simulated::router(&[MODELS[0], MODELS[1], CLAUDE, GEMINI])) => if let Err(error) = served {

@@ -1,7 +1,7 @@
 //! `millpond serve`: the server until it is told to stop.
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use secrecy::ExposeSecret as _;
@@ -18,10 +18,12 @@ use crate::server;
 /// Runs until SIGTERM or Ctrl-C.
 pub(super) async fn run() -> Result {
     let config = Config::load()?;
-    logging::start(&config);
+    let log = logging::start(&config);
+    raise_file_limit();
     let address = config.http.address;
     let _lock = DataDirLock::take(&config)?;
     let app = App::start(config, Clock::System).await?;
+    log.tell_losses(&app.core.tasks);
     let listener =
         TcpListener::bind(address).await.map_err(|error| format!("can't listen on {address}: {error}"))?;
     let address = listener.local_addr()?;
@@ -49,13 +51,29 @@ pub(super) async fn run() -> Result {
     Ok(())
 }
 
-/// Serves until the process is asked to end, then takes everything apart in order.
+/// Every connection is a file, and the soft limit is low by tradition.
+fn raise_file_limit() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => tracing::debug!(limit, "open files"),
+        Err(error) => tracing::warn!(%error, "the limit of open files could not be raised"),
+    }
+}
+
+/// Serves until the process is asked to end, then takes everything apart in order. Asked a second time, it waits for no
+/// running answer.
 pub(super) async fn until_stopped(app: &App, listener: TcpListener) {
     let stop = CancellationToken::new();
-    let asked = stop.clone();
+    let (asked, core) = (stop.clone(), app.core.clone());
     app.core.tasks.spawn("signals", |ended| async move {
+        let twice = async {
+            let Ok(mut signals) = Signals::new() else { return };
+            signals.next().await;
+            asked.cancel();
+            signals.next().await;
+            core.shutdown.hurry();
+        };
         tokio::select! {
-            () = asked_to_stop() => asked.cancel(),
+            () = twice => {}
             () = ended.cancelled() => {}
         }
     });
@@ -63,14 +81,21 @@ pub(super) async fn until_stopped(app: &App, listener: TcpListener) {
     app.stop().await;
 }
 
-/// Returns when the process is asked to end.
-async fn asked_to_stop() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        tokio::signal::ctrl_c().await.ok();
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+/// The two ways in which the process is asked to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }

@@ -69,8 +69,19 @@ pub struct HttpConfig {
     /// Networks whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
     pub shutdown_grace: Duration,
+    /// A client that neither sends nor takes a byte for so long, while it should, is cut off.
+    pub client_timeout: Duration,
+    /// Connections of one address on which nothing was called with success yet; 0 is no bound.
+    pub connections_per_address: usize,
     /// Where `/metrics` will be served, apart from the public address.
     pub metrics_address: Option<SocketAddr>,
+}
+
+impl HttpConfig {
+    /// Whether somebody's word about the client in front of them is believed.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(peer))
+    }
 }
 
 /// Deadlines of calls to providers, and which private hosts accounts may point at.
@@ -239,6 +250,8 @@ impl Config {
             ("REFRESH_TOKEN_EXPIRE_DAYS", (self.tokens.refresh_life.as_secs() / 86_400).to_string()),
             ("MAX_BODY_BYTES", self.http.max_body_bytes.to_string()),
             ("SHUTDOWN_GRACE_SECONDS", self.http.shutdown_grace.as_secs().to_string()),
+            ("CLIENT_TIMEOUT_SECONDS", self.http.client_timeout.as_secs().to_string()),
+            ("CONNECTIONS_PER_ADDRESS", self.http.connections_per_address.to_string()),
             ("CORS_ORIGINS", self.http.cors_origins.join(",")),
             ("Linux.do sign-in", configured(self.linux_do.is_some())),
             ("GitHub sign-in", configured(self.github.is_some())),

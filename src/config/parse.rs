@@ -217,6 +217,8 @@ impl<'a> Reader<'a> {
         let port = self.number("PORT", 8008, 0, 65_535).and_then(|port| u16::try_from(port).ok());
         let max_body_bytes = self.number("MAX_BODY_BYTES", 32 * 1024 * 1024, 1_024, 1 << 32);
         let shutdown_grace = self.number("SHUTDOWN_GRACE_SECONDS", 30, 0, 86_400).map(Duration::from_secs);
+        let client_timeout = self.seconds("CLIENT_TIMEOUT_SECONDS", 60);
+        let connections_per_address = self.number("CONNECTIONS_PER_ADDRESS", 1_000, 0, 1_000_000);
         let trusted_proxies = self.networks("TRUSTED_PROXIES");
         let metrics_address = self.variables.get("METRICS_ADDR").map(str::parse::<SocketAddr>).transpose();
         if metrics_address.is_err() {
@@ -228,6 +230,8 @@ impl<'a> Reader<'a> {
             cors_origins: self.list("CORS_ORIGINS"),
             trusted_proxies,
             shutdown_grace: shutdown_grace?,
+            client_timeout: client_timeout?,
+            connections_per_address: usize::try_from(connections_per_address?).ok()?,
             metrics_address: metrics_address.ok()?,
         })
     }

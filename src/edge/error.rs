@@ -308,6 +308,11 @@ pub fn write(dialect: Option<Dialect>, response: Response) -> Response {
     Response::from_parts(parts, Body::from(error.body(dialect)))
 }
 
+/// 500 for a handler that panicked.
+pub fn panicked() -> Response {
+    ApiError::internal("a handler panicked").into_response()
+}
+
 /// 404 for a path that no route has.
 pub async fn unknown_path() -> ApiError {
     ApiError::not_found("Not Found")

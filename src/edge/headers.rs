@@ -8,7 +8,7 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -29,8 +29,7 @@ fn is_docs(path: &str) -> bool {
 fn came_over_tls(core: &Core, request: &Request) -> bool {
     let says_so = request.headers().get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    let trusted = |peer| core.config.http.trusted_proxies.iter().any(|network| network.contains(peer));
-    says_so && peer.is_some_and(trusted)
+    says_so && peer.is_some_and(|peer| core.config.http.trusts(peer))
 }
 
 /// The layer. What a handler has set itself stays.
@@ -39,15 +38,28 @@ pub async fn set_all(State(core): State<Arc<Core>>, request: Request, next: Next
     let tls = came_over_tls(&core, &request);
     let mut answer = next.run(request).await;
     let headers = answer.headers_mut();
+    set_policy(headers, policy);
+    if tls {
+        set(headers, STRICT_TRANSPORT_SECURITY, A_YEAR);
+    }
+    answer
+}
+
+/// What an answer of a model route carries: all of it where a browser may have been led to it, and that its type is its
+/// type where the answer was asked for with a body.
+pub fn set_on_model_answer(headers: &mut HeaderMap, method: &Method) {
+    match *method {
+        Method::POST => set(headers, X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        _ => set_policy(headers, DATA),
+    }
+}
+
+fn set_policy(headers: &mut HeaderMap, policy: &'static str) {
     set(headers, CONTENT_SECURITY_POLICY, policy);
     set(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(headers, X_FRAME_OPTIONS, "DENY");
     set(headers, REFERRER_POLICY, "no-referrer");
     set(headers, CACHE_CONTROL, "no-store");
-    if tls {
-        set(headers, STRICT_TRANSPORT_SECURITY, A_YEAR);
-    }
-    answer
 }
 
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {

@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
@@ -15,8 +14,8 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
-use crate::config::Config;
 use crate::core::Core;
+pub use crate::edge::body::read;
 use crate::edge::error::{ApiError, FieldError, Result};
 
 /// The members of a JSON body, read one by one; every problem is collected.
@@ -42,20 +41,6 @@ where
         let value = parse(&parts.headers, &read(body, &core.config).await?)?;
         object(value).map(Self)
     }
-}
-
-/// The whole body, bounded by `MAX_BODY_BYTES`.
-pub async fn read(body: axum::body::Body, config: &Config) -> Result<Bytes> {
-    let limit = config.http.max_body_bytes;
-    axum::body::to_bytes(body, limit).await.map_err(|error| {
-        if std::error::Error::source(&error)
-            .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)
-        {
-            let message = format!("The body is larger than {limit} bytes.");
-            return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message);
-        }
-        ApiError::bad_request("incomplete_body", "The body did not arrive completely.")
-    })
 }
 
 /// Whether a content type is JSON; none at all is read as JSON.

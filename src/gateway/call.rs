@@ -75,14 +75,17 @@ pub(crate) async fn serve(
     match attempts::answer(gateway, &caller, &asked, &body, &mut settlement, deadline).await {
         Ok(Answer::Refused(refused)) => relay::refusal(*refused, settlement, asked.endpoint.dialect()).await,
         Ok(Answer::Success(answer)) => {
-            let patience =
-                Patience { idle: gateway.upstream.limits().idle_timeout, deadline: deadline.into() };
+            let patience = Patience {
+                idle: gateway.upstream.limits().idle_timeout,
+                client: gateway.core.config.http.client_timeout,
+                deadline: deadline.into(),
+            };
             let shape = Shape {
                 dialect: asked.endpoint.dialect(),
                 drop_usage_chunk: asked.head.lacks_usage(),
                 array: asked.endpoint == Endpoint::StreamGenerateContent && asked.query.is_none(),
             };
-            relay::deliver(answer, settlement, shape, patience, &gateway.core.tasks).await
+            relay::deliver(answer, settlement, shape, patience, &gateway.watch).await
         }
         Err(Refusal { error, outcome }) => {
             let end = End { outcome, status: error.status().as_u16(), error_code: Some(error.code()) };

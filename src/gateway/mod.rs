@@ -88,6 +88,7 @@ pub struct Gateway {
     prices: Arc<Prices>,
     fallbacks: Fallbacks,
     retries: RetryBudget,
+    watch: relay::Watch,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -111,7 +112,13 @@ impl Gateway {
         let retries = RetryBudget::new(pool.now());
         let fallbacks = Fallbacks::new(config.calls.fallbacks.clone());
         let (prices, catalog, counter) = (Arc::new(prices), Catalog::default(), TokenCounter::default());
-        Ok(Self { core, pool, upstream, journal, counter, catalog, prices, fallbacks, retries })
+        let watch = relay::Watch::start(&core.tasks);
+        Ok(Self { core, pool, upstream, journal, counter, catalog, prices, fallbacks, retries, watch })
+    }
+
+    /// Lets every running stream end with an error that says why, because the process ends.
+    pub fn end_streams(&self) {
+        self.watch.end_all();
     }
 
     /// Why and until when an account, or a part of it, rests.

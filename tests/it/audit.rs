@@ -63,7 +63,7 @@ async fn tamper(harness: &Harness, sql: &str) {
 }
 
 async fn it_tells_who_did_what_from_where(harness: Arc<Harness>) {
-    let server = harness.server().await;
+    let server = harness.server_with(&[("TRUSTED_PROXIES", "127.0.0.1")]).await;
     let ada = server.person("ada").await;
     let (access, _) = server.sign_in("ada").await;
     let signed_in = entries(&server, Action::SignedIn).await;

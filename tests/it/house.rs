@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of the crate, lowest first. Rooms of one line know nothing of each other.
 const ROOMS: &[&[&str]] = &[
-    &["ids", "clock", "names", "messages", "tasks", "vault"],
+    &["ids", "clock", "names", "messages", "shutdown", "tasks", "vault"],
     &["config"],
     &["providers"],
     &["store"],

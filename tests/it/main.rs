@@ -16,6 +16,7 @@ mod allowances;
 mod attacks;
 mod audit;
 mod auth;
+mod clients;
 mod counters;
 mod edge;
 mod gateway;

@@ -10,7 +10,12 @@ use serde_json::{Value, json};
 use crate::harness::{Harness, PASSWORD, Shape, both_shapes, read, run, spawn};
 use crate::provider::Provider;
 
-both_shapes!(kill_9_loses_no_completed_call, sigterm_finishes_streams, commands_answer_scripts);
+both_shapes!(
+    kill_9_loses_no_completed_call,
+    sigterm_finishes_streams,
+    a_second_signal_ends_the_wait,
+    commands_answer_scripts,
+);
 
 const BINARY: &str = env!("CARGO_BIN_EXE_millpond");
 
@@ -217,6 +222,46 @@ async fn sigterm_finishes_streams(harness: Arc<Harness>) {
         "ok",
         "a session survives a restart, and so does the row"
     );
+}
+
+async fn a_second_signal_ends_the_wait(harness: Arc<Harness>) {
+    let settings = [("SHUTDOWN_GRACE_SECONDS", "86400")];
+    let (mut process, provider) = (Process::start_with(&harness, &settings), Provider::start().await);
+    let client = prepare(&harness, &process, &provider).await;
+    let body = json!({"model": "slow", "stream": true, "messages": [{"role": "user", "content": "hi"}]});
+    let request = client.http.post(format!("{}/v1/chat/completions", process.url)).bearer_auth(&client.key);
+    let response = request.json(&body).send().await.unwrap();
+    process.signal("-TERM");
+    crate::harness::eventually("it drains", || async {
+        let ready = reqwest::get(format!("{}/readyz", process.url)).await.unwrap();
+        (ready.status() == 503).then_some(())
+    })
+    .await;
+    process.signal("-INT");
+    assert!(response.text().await.unwrap().contains("\"shutting_down\""));
+    let status = tokio::task::spawn_blocking(move || process.child.wait().unwrap()).await.unwrap();
+    assert!(status.success(), "{status}");
+    let row = harness.sql("select outcome || ' ' || error_code from usage_logs").await;
+    assert_eq!(row, ["client_closed shutting_down"]);
+}
+
+/// A pipe takes 64 KiB, and then nothing any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_nobody_reads_holds_nobody_up() {
+    async fn test(harness: Arc<Harness>) {
+        let mut serve = command(&harness);
+        let serve = serve.arg("serve").stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = serve.spawn().unwrap();
+        let _unread = child.stderr.take();
+        let mut process = Process { child, log: harness.dir.join("none"), url: String::new() };
+        assert!(process.serves());
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+        for _ in 0..1_500 {
+            let answer = http.get(format!("{}/healthz", process.url)).send().await.unwrap();
+            assert_eq!(answer.status(), 200);
+        }
+    }
+    run(Shape::Embedded, test).await;
 }
 
 async fn commands_answer_scripts(harness: Arc<Harness>) {

@@ -4,34 +4,34 @@
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use millpond_wire::StreamObserver;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::gateway::relay::Patience;
+use crate::gateway::relay::passage::Passage;
 use crate::gateway::settlement::{Settlement, client_closed};
 use crate::gateway::upstream::AnswerBody;
 use crate::tasks::Tasks;
 
 /// What is left of an answer whose client has gone.
-pub(crate) struct Rest {
-    pub(crate) upstream: AnswerBody,
-    pub(crate) observer: StreamObserver,
-    pub(crate) settlement: Settlement,
-    pub(crate) patience: Patience,
+pub(super) struct Rest {
+    pub(super) upstream: AnswerBody,
+    pub(super) passage: Passage,
+    pub(super) settlement: Settlement,
+    pub(super) patience: Patience,
     /// So much is read at most.
-    pub(crate) bytes: u64,
+    pub(super) bytes: u64,
 }
 
 impl Rest {
     /// Reads on in the background and settles the call at the end.
-    pub(crate) fn read_on(self, tasks: &Tasks) {
+    pub(super) fn read_on(self, tasks: &Tasks) {
         tasks.spawn("drain", |stop| self.read(stop));
     }
 
     async fn read(mut self, stop: CancellationToken) {
         let (mut left, mut ended) = (self.bytes, false);
-        while left > 0 && !self.observer.has_ended() {
+        while left > 0 && !self.passage.has_ended() {
             let due = self.patience.deadline.min(Instant::now() + self.patience.idle);
             let frame = tokio::select! {
                 () = stop.cancelled() => break,
@@ -45,13 +45,13 @@ impl Rest {
         }
         drop(self.upstream);
         // Nobody waits for it.
-        let ended = ended || self.observer.has_ended();
-        let observed = if ended { self.observer.end() } else { self.observer.cut() };
+        let ended = ended || self.passage.has_ended();
+        let observed = if ended { self.passage.end() } else { self.passage.cut() };
         drop(self.settlement.finish(client_closed(), observed));
     }
 
     fn feed(&mut self, data: &Bytes) {
-        self.observer.feed(data);
-        while self.observer.pop().is_some() {}
+        self.passage.feed(data);
+        while self.passage.pop().is_some() {}
     }
 }

@@ -17,7 +17,7 @@ use crate::gateway::upstream::idle::Idle;
 use crate::gateway::upstream::prepared::Route;
 
 /// What of an answer is held in memory; its head must fit.
-const LARGEST_BUFFER: usize = 64 << 10;
+const LARGEST_BUFFER: usize = 32 << 10;
 
 /// Why there is no answer.
 #[derive(Debug)]
