@@ -181,8 +181,9 @@ impl Inner {
                 None => self.keys.forget_all(),
             },
             Invalidation::Session(id) => self.living.forget(id),
-            Invalidation::Accounts
-            | Invalidation::Limits
+            Invalidation::Account(..)
+            | Invalidation::AccountsOf(_)
+            | Invalidation::Limits(..)
             | Invalidation::Health(_)
             | Invalidation::Allowance(_) => {}
             Invalidation::Everything => {

@@ -11,6 +11,7 @@ pub mod limits;
 pub mod quotas;
 mod redis;
 pub mod sessions;
+mod subscription;
 pub mod throttle;
 pub mod uses;
 

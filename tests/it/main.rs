@@ -29,6 +29,8 @@ mod input;
 mod keys;
 mod lifecycle;
 mod limits;
+mod link;
+mod freshness;
 mod people;
 mod plugin;
 mod process;

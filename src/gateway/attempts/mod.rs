@@ -150,7 +150,7 @@ pub(crate) async fn answer(
     settlement: &mut Settlement,
     deadline: Instant,
 ) -> Result<Answer, Refusal> {
-    gateway.pool.fresh().await;
+    gateway.pool.fresh(caller.user.id).await;
     let estimate = estimate::estimate(gateway, asked, body.len());
     admission::enter(gateway, caller, &asked.model, estimate, settlement).await?;
     let mut attempts = Attempts {

@@ -11,18 +11,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use millpond_pool::bucket::LeaseId;
 use millpond_pool::limits::{Ask, Limits, Meter, Refusal};
 use millpond_pool::units::Moment;
+use serde::{Deserialize, Serialize};
 
 use super::{Result, State};
 use crate::ids::{KeyId, UserId};
 
 /// Who is limited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Subject {
     User(UserId),
     Key(KeyId),
 }
 
 impl Subject {
+    /// The subject of a row in the table of limits.
+    pub fn read(kind: &str, number: i32) -> Option<Self> {
+        match kind {
+            "user" => Some(Self::User(UserId(number))),
+            "key" => Some(Self::Key(KeyId(number))),
+            _ => None,
+        }
+    }
+
     /// `user` or `key`, as the table of limits says it.
     pub fn kind(self) -> &'static str {
         match self {
