@@ -90,6 +90,15 @@ impl State {
         }
     }
 
+    /// Whether no change made by others can be missed for long: the bus is live, or there are no other instances. Commands on
+    /// the embedded database need the same database as we do.
+    pub fn hears_of_changes(&self) -> bool {
+        match self {
+            Self::Embedded(_) => true,
+            Self::Redis(redis) => redis.bus().is_live(),
+        }
+    }
+
     /// Announces a change to every instance, this one included. Caches end by themselves when this fails.
     pub async fn publish(&self, change: Invalidation) {
         let sent = match self {

@@ -165,7 +165,7 @@ async fn a_clock_that_steps_ends_no_session(harness: Arc<Harness>) {
     harness.pass(24 * hour + Duration::from_secs(59));
     assert_eq!(server.get("/api/auth/me", &access).await.0, 200);
     harness.pass(Duration::from_secs(2));
-    assert_eq!(server.get("/api/auth/me", &access).await.1["detail"]["code"], "token_expired");
+    assert_eq!(server.get("/v1/models", &access).await.1["error"]["code"], "token_expired");
     server.stop().await;
 }
 
