@@ -15,8 +15,8 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::messages::{Text, say};
 
-/// Who waits longer for a sign of life is told that there is none.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Who waits longer for a sign of life is told that there is none; less than the second that supervisors mostly give.
+const PATIENCE: Duration = Duration::from_millis(800);
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -96,8 +96,12 @@ async fn health(State(app): State<App>) -> Json<Health> {
 
 /// Is the process alive?
 #[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200)))]
-async fn alive() -> &'static str {
-    "ok"
+async fn alive(State(app): State<App>) -> String {
+    // The status is always 200: a restart would bring no database back.
+    let (database, cache) = reachable(&app).await;
+    let away = [("database", database), ("cache", cache)].into_iter().filter(|(_, answers)| !answers);
+    let away: Vec<&str> = away.map(|(name, _)| name).collect();
+    if away.is_empty() { "ok".to_owned() } else { format!("degraded: {}", away.join(", ")) }
 }
 
 /// Can it serve: are database and shared state reachable?

@@ -109,7 +109,13 @@ impl Authenticator {
             grace: core.config.people.grace,
             users: Memory::new(),
             keys: Memory::new(),
-            pairs: Cache::with(CAPACITY, CAPACITY as u64, UnitWeighter, BuildHasherDefault::default(), Default::default()),
+            pairs: Cache::with(
+                CAPACITY,
+                CAPACITY as u64,
+                UnitWeighter,
+                BuildHasherDefault::default(),
+                Default::default(),
+            ),
             living: Memory::new(),
         });
         // Weak: the bus is part of the state that the memories hold.

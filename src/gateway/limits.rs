@@ -39,7 +39,11 @@ impl Exceptions {
     /// Takes over what the database has of one person or key.
     pub(crate) fn put(&self, subject: Subject, rows: Vec<LimitsRow>) {
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if rows.is_empty() { all.remove(&subject) } else { all.insert(subject, rows) };
+        if rows.is_empty() {
+            all.remove(&subject)
+        } else {
+            all.insert(subject, rows)
+        };
     }
 
     /// The limits of a person now.

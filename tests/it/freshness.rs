@@ -36,7 +36,8 @@ async fn only_foreign_changes_drop_everything(harness: Arc<Harness>) {
     let (ada, _) = server.sign_in("ada").await;
     for n in 0..20 {
         let (_, id) = server.key(&ada, json!({"name": n.to_string()})).await;
-        let gone = read(server.http.delete(server.url(&format!("/api/api-keys/{id}"))).bearer_auth(&ada)).await;
+        let gone =
+            read(server.http.delete(server.url(&format!("/api/api-keys/{id}"))).bearer_auth(&ada)).await;
         assert_eq!(gone.0, 200);
     }
     tokio::time::sleep(Duration::from_millis(600)).await;
@@ -143,11 +144,85 @@ async fn what_could_not_be_announced_is_announced_later() {
         link.freeze();
         let begun = Instant::now();
         here.app.core.state.publish(Invalidation::Session("x".to_owned())).await;
-        assert!(begun.elapsed() < Duration::from_secs(10), "a change does not wait long for others to hear of it");
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "a change does not wait long for others to hear of it"
+        );
         link.thaw();
-        eventually("others hear of it", || async { (everything.load(Ordering::SeqCst) > 0).then_some(()) }).await;
+        eventually("others hear of it", || async { (everything.load(Ordering::SeqCst) > 0).then_some(()) })
+            .await;
         here.stop().await;
         there.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_known_lately_are_served_while_the_database_is_away() {
+    run(Shape::Clustered, |harness: Arc<Harness>| async move {
+        let (link, database) = harness.link("DATABASE_URL").await;
+        let (here, there) = (harness.server().await, harness.server_with(&[database]).await);
+        here.person("ada").await;
+        let (ada, _) = here.sign_in("ada").await;
+        let (key, _) = here.key(&ada, json!({})).await;
+        let (revoked, id) = here.key(&ada, json!({})).await;
+        let (unknown, _) = here.key(&ada, json!({})).await;
+        for key in [&key, &revoked] {
+            assert_eq!(there.get("/v1/models", key).await.0, 200);
+        }
+        link.freeze();
+        assert_eq!(there.get("/healthz", "").await, (200, json!("degraded: database")));
+        assert_eq!(there.get("/readyz", "").await.0, 503);
+        assert_eq!(there.get("/api/health", "").await.1["components"]["database"]["status"], "unhealthy");
+        // Longer than anything is remembered without asking.
+        tokio::time::sleep(Duration::from_millis(10_500)).await;
+        let calls = (0..20).map(|_| there.get("/v1/models", &key));
+        for (status, answer) in futures_util::future::join_all(calls).await {
+            assert_eq!(status, 200, "{answer}");
+        }
+        assert_eq!(there.get("/v1/models", &unknown).await.0, 503, "who was not known can't be told");
+        assert_eq!(here.delete(&format!("/api/api-keys/{id}"), &ada).await.0, 200);
+        eventually("what is revoked ends", || async {
+            (there.get("/v1/models", &revoked).await.0 == 503).then_some(())
+        })
+        .await;
+        link.thaw();
+        eventually("all is well again", || async {
+            let statuses =
+                (there.get("/v1/models", &unknown).await.0, there.get("/v1/models", &revoked).await.0);
+            (statuses == (200, 401)).then_some(())
+        })
+        .await;
+        here.stop().await;
+        there.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_redis_stops_no_caller_who_needs_none() {
+    run(Shape::Clustered, |harness: Arc<Harness>| async move {
+        let (link, redis) = harness.link("REDIS_URL").await;
+        let server = harness.server_with(&[redis]).await;
+        server.person("ada").await;
+        let (ada, _) = server.sign_in("ada").await;
+        let (key, _) = server.key(&ada, json!({})).await;
+        assert_eq!(server.get("/api/auth/me", &ada).await.0, 200);
+        link.freeze();
+        eventually("the bus is known to be silent", || async {
+            (!server.app.core.state.bus().is_live()).then_some(())
+        })
+        .await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(server.get("/v1/models", &key).await.0, 200);
+        assert_eq!(server.get("/api/auth/me", &ada).await.0, 503, "that a session lives only Redis knows");
+        assert_eq!(server.get("/healthz", "").await, (200, json!("degraded: cache")));
+        link.thaw();
+        eventually("sessions are known again", || async {
+            (server.get("/api/auth/me", &ada).await.0 == 200).then_some(())
+        })
+        .await;
+        server.stop().await;
     })
     .await;
 }

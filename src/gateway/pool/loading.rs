@@ -99,7 +99,8 @@ impl Pool {
             work.owners.remove(&owner);
         }
         while let Some(subject) = work.limits.iter().next().copied() {
-            self.exceptions.put(subject, read(self.store.find_limits(subject.kind(), subject.number())).await?);
+            self.exceptions
+                .put(subject, read(self.store.find_limits(subject.kind(), subject.number())).await?);
             work.limits.remove(&subject);
         }
         if work.all_limits {
