@@ -13,10 +13,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::gateway::Closed;
 use crate::messages::{Text, say};
 
 /// Who waits longer for a sign of life is told that there is none; less than the second that supervisors mostly give.
 const PATIENCE: Duration = Duration::from_millis(800);
+
+const STUCK: &str = "neither the disk nor the database takes records of calls, so none is made";
+const RECOVERING: &str = "what an earlier run recorded is being carried into the database";
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -94,19 +98,32 @@ async fn health(State(app): State<App>) -> Json<Health> {
     })
 }
 
-/// Is the process alive?
-#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200)))]
-async fn alive(State(app): State<App>) -> String {
-    // The status is always 200: a restart would bring no database back.
-    let (database, cache) = reachable(&app).await;
-    let away = [("database", database), ("cache", cache)].into_iter().filter(|(_, answers)| !answers);
-    let away: Vec<&str> = away.map(|(name, _)| name).collect();
-    if away.is_empty() { "ok".to_owned() } else { format!("degraded: {}", away.join(", ")) }
+/// Is the process alive, and can it record calls?
+// What an earlier run left keeps calls waiting, and what is away comes back: no reason to start it anew.
+#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200), (status = 503)))]
+async fn alive(State(app): State<App>) -> (StatusCode, &'static str) {
+    match app.gateway.trouble() {
+        Some(Closed::Stuck) => return (StatusCode::SERVICE_UNAVAILABLE, STUCK),
+        Some(Closed::Recovering) => return (StatusCode::OK, RECOVERING),
+        _ => {}
+    }
+    let word = match reachable(&app).await {
+        (true, true) => "ok",
+        (false, true) => "degraded: database",
+        (true, false) => "degraded: cache",
+        (false, false) => "degraded: database, cache",
+    };
+    (StatusCode::OK, word)
 }
 
 /// Can it serve: are database and shared state reachable?
 #[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200), (status = 503)))]
 async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
+    match app.gateway.trouble() {
+        Some(Closed::Stuck) => return (StatusCode::SERVICE_UNAVAILABLE, STUCK),
+        Some(Closed::Recovering) => return (StatusCode::SERVICE_UNAVAILABLE, RECOVERING),
+        _ => {}
+    }
     match reachable(&app).await {
         (true, true) => (StatusCode::OK, "ready"),
         (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "the database is not reachable"),

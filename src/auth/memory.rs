@@ -13,7 +13,10 @@ use tokio::sync::Semaphore;
 const CAPACITY: usize = 100_000;
 /// Loads of so many things go on at one time; things that share a turn wait for each other.
 const TURNS: usize = 64;
-const LOAD_WITHIN: Duration = Duration::from_secs(1);
+/// Who has something to go on with waits so long for news,
+const NEWS_WITHIN: Duration = Duration::from_secs(1);
+/// and who has nothing so long.
+const LOAD_WITHIN: Duration = Duration::from_secs(5);
 /// A source that failed is not asked again for so long by those who can do without.
 const AWAY_FOR: Duration = Duration::from_secs(1);
 
@@ -94,12 +97,12 @@ impl<K: Hash + Eq + Clone, T> Memory<K, T> {
         if let Some(known) = self.good(key, asked, trust.life) {
             return Ok(Some(known));
         }
-        if self.failed().is_some_and(|at| asked.saturating_duration_since(at) < AWAY_FOR)
-            && let Some(known) = self.good(key, asked, trust.grace)
-        {
-            return Ok(Some(known));
+        let spare = self.good(key, asked, trust.grace);
+        if self.failed().is_some_and(|at| asked.saturating_duration_since(at) < AWAY_FOR) && spare.is_some() {
+            return Ok(spare);
         }
-        match tokio::time::timeout(LOAD_WITHIN, self.load(key, asked, trust, load)).await {
+        let patience = if spare.is_some() { NEWS_WITHIN } else { LOAD_WITHIN };
+        match tokio::time::timeout(patience, self.load(key, asked, trust, load)).await {
             Ok(Ok(loaded)) => Ok(loaded),
             failure => {
                 *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());

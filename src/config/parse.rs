@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
@@ -242,7 +242,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn upstream(&mut self) -> Option<UpstreamConfig> {
         let connect_timeout = self.seconds("UPSTREAM_CONNECT_TIMEOUT_SECONDS", 10);
-        let first_byte_timeout = self.seconds("UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS", 120);
+        let first_byte_timeout = self.seconds("UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS", 600);
         let idle_timeout = self.seconds("UPSTREAM_IDLE_TIMEOUT_SECONDS", 120);
         let deadline = self.seconds("REQUEST_DEADLINE_SECONDS", 1_200);
         let allow_private =
@@ -256,6 +256,7 @@ impl<'a> Reader<'a> {
             idle_timeout: idle_timeout?,
             deadline: deadline?,
             allow_private: allow_private.collect(),
+            ca_file: self.text("UPSTREAM_CA_FILE").map(PathBuf::from),
             shared_hosts: self
                 .list("SHARED_UPSTREAM_HOSTS")
                 .iter()

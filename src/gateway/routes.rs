@@ -3,24 +3,22 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Response};
+use axum::extract::{FromRef, Request, State};
+use axum::http::{HeaderMap, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use millpond_wire::Endpoint;
+use millpond_wire::{Dialect, Endpoint};
 
 use super::Gateway;
 use super::call::serve;
 use super::models;
 use super::request::Outside;
-use super::upstream::{USUAL_VERSION, VERSION};
-use crate::app::App;
+use crate::auth::Auth;
 use crate::auth::extract::Caller;
+use crate::edge::dialect::speaking;
 use crate::edge::error::{ApiError, Result};
 use crate::edge::input::{QueryMap, Segment};
 use crate::edge::request_log::RequestId;
-
-const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 
 /// Calls a model in OpenAI's dialect.
 #[utoipa::path(post, path = "/v1/chat/completions", tag = "models", request_body(content = serde_json::Value,
@@ -45,12 +43,7 @@ pub async fn complete_chat_by_plugin(
     request_id: Arc<str>,
     request: Request,
 ) -> Result<Response<Body>> {
-    let outside = |_: &HeaderMap| Outside {
-        endpoint: Endpoint::ChatCompletions,
-        model: None,
-        headers: HeaderMap::new(),
-        query: None,
-    };
+    let outside = |headers: &HeaderMap| Outside::of(Endpoint::ChatCompletions, None, headers, |_| None);
     serve(gateway, caller, request_id, request, outside).await
 }
 
@@ -68,7 +61,8 @@ pub(crate) async fn create_message(
     Extension(RequestId(id)): Extension<RequestId>,
     request: Request,
 ) -> Result<Response<Body>> {
-    let outside = |headers: &HeaderMap| of_anthropic(Endpoint::Messages, headers, &query);
+    let outside =
+        |headers: &HeaderMap| Outside::of(Endpoint::Messages, None, headers, |name| query.get(name));
     serve(&gateway, caller, id, request, outside).await
 }
 
@@ -83,19 +77,10 @@ pub(crate) async fn count_message_tokens(
     Extension(RequestId(id)): Extension<RequestId>,
     request: Request,
 ) -> Result<Response<Body>> {
-    let outside = |headers: &HeaderMap| of_anthropic(Endpoint::CountMessageTokens, headers, &query);
+    let outside = |headers: &HeaderMap| {
+        Outside::of(Endpoint::CountMessageTokens, None, headers, |name| query.get(name))
+    };
     serve(&gateway, caller, id, request, outside).await
-}
-
-fn of_anthropic(endpoint: Endpoint, headers: &HeaderMap, query: &QueryMap) -> Outside {
-    let mut passed = HeaderMap::new();
-    let usual = || HeaderValue::from_static(USUAL_VERSION);
-    passed.insert(VERSION, headers.get(VERSION).cloned().unwrap_or_else(usual));
-    for value in headers.get_all(BETA) {
-        passed.append(BETA, value.clone());
-    }
-    let query = (query.get("beta") == Some("true")).then_some("beta=true");
-    Outside { endpoint, model: None, headers: passed, query }
 }
 
 /// Calls a model in Google's dialect: `generateContent`, `streamGenerateContent` or `countTokens`.
@@ -133,9 +118,8 @@ pub async fn generate_by_plugin(
     if model.len() > 256 || model.chars().any(char::is_control) {
         return Err(ApiError::bad_request("invalid_value", "The model's name is too long or not printable."));
     }
-    let query = (query.get("alt") == Some("sse")).then_some("alt=sse");
     let outside =
-        |_: &HeaderMap| Outside { endpoint, model: Some(model.to_owned()), headers: HeaderMap::new(), query };
+        |headers: &HeaderMap| Outside::of(endpoint, Some(model.to_owned()), headers, |name| query.get(name));
     serve(gateway, caller, request_id, request, outside).await
 }
 
@@ -154,13 +138,23 @@ pub async fn generate_by_plugin(
 pub struct Described;
 
 /// The routes of this room.
-pub fn routes() -> Router<App> {
+pub fn routes<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Arc<Gateway>: FromRef<S>,
+    Arc<Auth>: FromRef<S>,
+{
+    let openai = |routes| speaking(Dialect::OpenAi, routes);
+    let anthropic = |routes| speaking(Dialect::Anthropic, routes);
+    let gemini = |routes| speaking(Dialect::Gemini, routes);
+    // Google's newer clients call `/v1/models/{model}:generateContent` and the like.
+    let model = openai(get(models::find_model)).merge(gemini(post(generate_content)));
     Router::new()
-        .route("/v1/models", get(models::list_models))
-        .route("/v1/models/{*id}", get(models::find_model).post(generate_content))
-        .route("/v1/chat/completions", post(complete_chat))
-        .route("/v1/messages", post(create_message))
-        .route("/v1/messages/count_tokens", post(count_message_tokens))
-        .route("/v1beta/models", get(models::list_gemini_models))
-        .route("/v1beta/models/{*target}", get(models::find_gemini_model).post(generate_content))
+        .route("/v1/models", openai(get(models::list_models)))
+        .route("/v1/models/{*id}", model)
+        .route("/v1/chat/completions", openai(post(complete_chat)))
+        .route("/v1/messages", anthropic(post(create_message)))
+        .route("/v1/messages/count_tokens", anthropic(post(count_message_tokens)))
+        .route("/v1beta/models", gemini(get(models::list_gemini_models)))
+        .route("/v1beta/models/{*target}", gemini(get(models::find_gemini_model).post(generate_content)))
 }

@@ -11,7 +11,7 @@ use super::subscription::Announcer;
 use super::{Bus, Invalidation, Result};
 use crate::tasks::Tasks;
 
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 static COMPARE_AND_PUT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(

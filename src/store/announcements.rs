@@ -1,6 +1,6 @@
 //! What administrators tell everybody.
 
-use super::db::{on_db, statements};
+use super::db::{on_db, read_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::{AnnouncementId, UserId};
@@ -64,12 +64,12 @@ impl Store {
 
     /// The newest announcements, whether or not they are shown now.
     pub async fn list_announcements(&self, limit: i64) -> Result<Vec<AnnouncementRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(LIST).bind(limit).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(LIST).bind(limit).fetch_all(db).await)?)
     }
 
     /// The announcements that are shown at `now`.
     pub async fn current_announcements(&self, now: Timestamp, limit: i64) -> Result<Vec<AnnouncementRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(CURRENT).bind(now).bind(limit).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(CURRENT).bind(now).bind(limit).fetch_all(db).await)?)
     }
 
     /// Removes an announcement. False when there is none of this id.

@@ -1,6 +1,6 @@
 //! Who a person is at sign-in providers: `user_identities`, with AntiHub's `users.oauth_id` beside it.
 
-use super::db::{on_db, on_tx, statements};
+use super::db::{on_db, on_tx, read_db, statements};
 use super::users::NewUser;
 use super::{Result, Store};
 use crate::clock::Timestamp;
@@ -82,13 +82,13 @@ impl Store {
     /// The identity of this subject at this provider.
     pub async fn find_identity(&self, provider: &str, subject: &str) -> Result<Option<IdentityRow>> {
         Ok(
-            on_db!(&self.db, db => sqlx::query_as(FIND).bind(provider).bind(subject).fetch_optional(db).await)?,
+            read_db!(&self.db, db => sqlx::query_as(FIND).bind(provider).bind(subject).fetch_optional(db).await)?,
         )
     }
 
     /// A person's identities, oldest first.
     pub async fn list_identities(&self, user: UserId) -> Result<Vec<IdentityRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(LIST).bind(user).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(LIST).bind(user).fetch_all(db).await)?)
     }
 
     /// Adds a person together with the identity that they came with, or nothing at all.
@@ -100,9 +100,11 @@ impl Store {
     ) -> Result<Creation> {
         let mut tx = self.db.begin().await?;
         let Some(id) = super::users::insert(&mut tx, user, now).await? else {
+            tx.roll_back().await?;
             return Ok(Creation::NameTaken);
         };
         if !add(&mut tx, id, identity, now, Some(now)).await? {
+            tx.roll_back().await?;
             return Ok(Creation::IdentityTaken);
         }
         tx.commit().await?;
@@ -186,11 +188,13 @@ impl Store {
             on_tx!(&mut tx, c => sqlx::query_scalar(HOLD).bind(user).bind(now).fetch_optional(c).await)?;
         let all: Vec<IdentityRow> = on_tx!(&mut tx, c => sqlx::query_as(LIST).bind(user).fetch_all(c).await)?;
         let Some(identity) = all.iter().find(|row| row.provider == provider) else {
+            tx.roll_back().await?;
             return Ok(Unlinking::Unknown);
         };
         let others =
             all.iter().any(|row| row.provider != provider && usable.contains(&row.provider.as_str()));
         if !others && password.is_none_or(|hash| hash.is_empty()) {
+            tx.roll_back().await?;
             return Ok(Unlinking::Last);
         }
         on_tx!(&mut tx, c => sqlx::query(REMOVE).bind(user).bind(provider).execute(c).await.map(drop))?;

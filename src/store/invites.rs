@@ -1,6 +1,6 @@
 //! Invites: codes with which people may register, and who used them.
 
-use super::db::{on_db, on_tx, statements};
+use super::db::{on_db, on_tx, read_db, statements};
 use super::users::NewUser;
 use super::{Result, Store};
 use crate::clock::Timestamp;
@@ -82,12 +82,12 @@ impl Store {
 
     /// Up to `limit` invites before the id `before`, newest first.
     pub async fn list_invites(&self, before: InviteId, limit: i64) -> Result<Vec<InviteRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(LIST).bind(before).bind(limit).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(LIST).bind(before).bind(limit).fetch_all(db).await)?)
     }
 
     /// Who used an invite, first to last.
     pub async fn list_invite_uses(&self, invite: InviteId) -> Result<Vec<InviteUse>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(USES).bind(invite).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(USES).bind(invite).fetch_all(db).await)?)
     }
 
     /// Ends an invite. False when there is no such invite.
@@ -106,8 +106,14 @@ impl Store {
     ) -> Result<Invited> {
         let mut tx = self.db.begin().await?;
         let invite: Option<InviteId> = on_tx!(&mut tx, c => sqlx::query_scalar(CLAIM).bind(code_hash).bind(now).fetch_optional(c).await)?;
-        let Some(invite) = invite else { return Ok(Invited::NotInvited) };
-        let Some(id) = super::users::insert(&mut tx, user, now).await? else { return Ok(Invited::NameTaken) };
+        let Some(invite) = invite else {
+            tx.roll_back().await?;
+            return Ok(Invited::NotInvited);
+        };
+        let Some(id) = super::users::insert(&mut tx, user, now).await? else {
+            tx.roll_back().await?;
+            return Ok(Invited::NameTaken);
+        };
         on_tx!(&mut tx, c => sqlx::query(USE).bind(invite).bind(id).bind(now).execute(c).await.map(drop))?;
         tx.commit().await?;
         Ok(Invited::Created(id))

@@ -1,6 +1,6 @@
 //! Second factors: an encrypted secret a person, and hashed recovery codes.
 
-use super::db::{on_db, on_tx, statements};
+use super::db::{on_db, on_tx, read_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::UserId;
@@ -23,7 +23,7 @@ impl Store {
     /// The encrypted secret of a person's confirmed (or of a not yet confirmed) second factor.
     pub async fn find_second_factor(&self, user: UserId, confirmed: bool) -> Result<Option<String>> {
         Ok(
-            on_db!(&self.db, db => sqlx::query_scalar(FIND).bind(user).bind(confirmed).fetch_optional(db).await)?,
+            read_db!(&self.db, db => sqlx::query_scalar(FIND).bind(user).bind(confirmed).fetch_optional(db).await)?,
         )
     }
 
@@ -45,6 +45,7 @@ impl Store {
         let rows = on_tx!(&mut tx, c => sqlx::query(CONFIRM).bind(user).bind(secret).bind(true).execute(c).await
             .map(|done| done.rows_affected()))?;
         if rows == 0 {
+            tx.roll_back().await?;
             return Ok(false);
         }
         on_tx!(&mut tx, c => sqlx::query(FORGET_CODES).bind(user).execute(c).await.map(drop))?;
@@ -74,6 +75,6 @@ impl Store {
 
     /// How many recovery codes are left.
     pub async fn count_recovery_codes(&self, user: UserId) -> Result<i64> {
-        Ok(on_db!(&self.db, db => sqlx::query_scalar(COUNT_CODES).bind(user).fetch_one(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_scalar(COUNT_CODES).bind(user).fetch_one(db).await)?)
     }
 }

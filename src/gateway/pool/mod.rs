@@ -21,6 +21,7 @@ use millpond_pool::units::Moment;
 use crate::clock::{Clock, Timestamp};
 use crate::core::Core;
 use crate::gateway::accounts::{Loader, Serving};
+use crate::gateway::journal::Journal;
 use crate::gateway::limits::Exceptions;
 use crate::ids::{AccountId, UserId};
 use crate::state::Bus;
@@ -64,7 +65,7 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// Loads the accounts and keeps them fresh until `tasks` end.
-    pub(crate) async fn start(core: &Core) -> Result<Arc<Self>, StoreError> {
+    pub(crate) async fn start(core: &Core, journal: Arc<Journal>) -> Result<Arc<Self>, StoreError> {
         let Core { config, clock, store, state, vault, tasks, .. } = core;
         let loader = Arc::new(Loader::new(vault.clone(), config.upstream.clone()));
         let allowances = Allowances::start(config.policy.reference, clock.clone(), state, tasks);
@@ -73,6 +74,7 @@ impl Pool {
             clock: clock.clone(),
             store: store.clone(),
             state: state.clone(),
+            journal,
             loader: loader.clone(),
             health: health.clone(),
         };
@@ -135,8 +137,8 @@ impl Pool {
         self.read().serving.get(&slot).cloned()
     }
 
-    /// Chooses an account and counts the call on it.
-    pub(crate) fn pick(self: &Arc<Self>, wanted: &Wanted<'_>, sources: Sources) -> Result<Picked, Why> {
+    /// Chooses an account and counts the call on it. Why there is none is a dearer question: [`explain`](Self::explain).
+    pub(crate) fn pick(self: &Arc<Self>, wanted: &Wanted<'_>, sources: Sources) -> Option<Picked> {
         let request = wanted.request(sources);
         let (accounts, now) = (self.read(), self.now());
         for _ in 0..CHOICES {
@@ -149,7 +151,7 @@ impl Pool {
                     accounts.index.end(choice.slot);
                     continue;
                 };
-                return Ok(Picked {
+                return Some(Picked {
                     account: account.clone(),
                     upstream_model: choice.upstream_model.to_owned(),
                     own: choice.own,
@@ -162,7 +164,7 @@ impl Pool {
                 });
             }
         }
-        Err(accounts.index.explain(&request, now))
+        None
     }
 
     /// A call is over: its place goes to whoever waits for it.
