@@ -60,11 +60,13 @@ impl Settler {
         !self.state.is_shared()
     }
 
-    /// Settles charges of the record that ends at a place of this process's journal; only where the state is in this process.
-    pub(super) fn settle_here(&self, charges: &Charges, journal: JournalId, end: Position) {
+    /// Settles charges of the record that ends at a place of a journal, or that is in none; only where the state is in this
+    /// process.
+    pub(super) fn settle_here(&self, charges: &Charges, at: Option<(JournalId, Position)>) {
         let now = self.now();
         if let Some(charge) = &charges.quota {
-            self.state.settle_quota_here(charge, Some(mark(journal, end)), now);
+            let mark = at.map(|(journal, end)| mark(journal, end));
+            self.state.settle_quota_here(charge, mark, now);
         }
         if let Some(used) = &charges.limits {
             for &subject in &used.subjects {

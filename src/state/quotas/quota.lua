@@ -98,6 +98,8 @@ elseif step == 'settle' then
         balance = bounded(balance + bounded(amount(id) - real))
         redis.call('HDEL', numbers, 'l:' .. id)
         redis.call('ZREM', held, id)
+        -- Named before the quota began and reserved after: settled again, it must be known.
+        if is_before then redis.call('ZADD', past, text(expires_at + memory), 'd:' .. id) end
     elseif redis.call('ZREM', past, id) == 1 or now >= expires_at + memory and not is_counted then
         word = 'late'
         balance = bounded(balance - real)
