@@ -16,8 +16,8 @@ use crate::app::App;
 use crate::gateway::Closed;
 use crate::messages::{Text, say};
 
-/// Who waits longer for a sign of life is told that there is none.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Who waits longer for a sign of life is told that there is none; less than the second that supervisors mostly give.
+const PATIENCE: Duration = Duration::from_millis(800);
 
 const STUCK: &str = "neither the disk nor the database takes records of calls, so none is made";
 const RECOVERING: &str = "what an earlier run recorded is being carried into the database";
@@ -99,14 +99,21 @@ async fn health(State(app): State<App>) -> Json<Health> {
 }
 
 /// Is the process alive, and can it record calls?
-// What an earlier run left keeps calls waiting, and is no reason to start it anew.
+// What an earlier run left keeps calls waiting, and what is away comes back: no reason to start it anew.
 #[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200), (status = 503)))]
 async fn alive(State(app): State<App>) -> (StatusCode, &'static str) {
     match app.gateway.trouble() {
-        Some(Closed::Stuck) => (StatusCode::SERVICE_UNAVAILABLE, STUCK),
-        Some(Closed::Recovering) => (StatusCode::OK, RECOVERING),
-        _ => (StatusCode::OK, "ok"),
+        Some(Closed::Stuck) => return (StatusCode::SERVICE_UNAVAILABLE, STUCK),
+        Some(Closed::Recovering) => return (StatusCode::OK, RECOVERING),
+        _ => {}
     }
+    let word = match reachable(&app).await {
+        (true, true) => "ok",
+        (false, true) => "degraded: database",
+        (true, false) => "degraded: cache",
+        (false, false) => "degraded: database, cache",
+    };
+    (StatusCode::OK, word)
 }
 
 /// Can it serve: are database and shared state reachable, and is it not about to end?

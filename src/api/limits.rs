@@ -113,6 +113,17 @@ async fn list(app: &App, subject: Subject) -> Result<Json<LimitsList>> {
 struct By<'a>(&'a Member, &'a Client);
 
 impl By<'_> {
+    /// Tells every instance; this one knows it when the answer goes out.
+    async fn tell(&self, app: &App, subject: Subject) {
+        // Keys have limits from their owners only.
+        let whose = match subject {
+            Subject::User(id) => id,
+            Subject::Key(_) => self.0.user.id,
+        };
+        app.core.state.publish(Invalidation::Limits(whose, subject)).await;
+        app.gateway.fresh(whose).await;
+    }
+
     async fn note(&self, app: &App, subject: Subject, after: Facts) -> Result<()> {
         let target = match subject {
             Subject::User(id) => Target::person(id),
@@ -125,7 +136,7 @@ impl By<'_> {
 async fn set(app: &App, subject: Subject, body: Object, by: By<'_>) -> Result<Json<Done>> {
     let row = read(body, subject, app.core.clock.now())?;
     app.core.store.save_limits(&row).await?;
-    app.core.state.publish(Invalidation::Limits).await;
+    by.tell(app, subject).await;
     let facts =
         Facts::new().with(Field::RequestsPerMinute, row.requests_per_minute).with(Field::EndsAt, row.until);
     by.note(app, subject, facts).await?;
@@ -137,7 +148,7 @@ async fn end(app: &App, subject: Subject, query: &QueryMap, by: By<'_>) -> Resul
     if !app.core.store.delete_limits(subject.kind(), subject.number(), is_exception).await? {
         return Err(ApiError::not_found(say("no_such_limits")));
     }
-    app.core.state.publish(Invalidation::Limits).await;
+    by.tell(app, subject).await;
     by.note(app, subject, Facts::new()).await?;
     Ok(Done::new(say("limits_ended")))
 }

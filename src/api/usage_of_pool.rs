@@ -74,7 +74,7 @@ struct AccountWithQuotas {
 async fn accounts(State(app): State<App>, member: Member) -> Result<Json<Answer<Vec<AccountWithQuotas>>>> {
     let accounts = accounts_of(&app, member.user.id).await?;
     let made: Vec<_> = accounts.iter().map(|account| (account.id().clone(), account.created_at())).collect();
-    let mut quotas = AccountQuota::of_many(&app, &made).await?;
+    let mut quotas = AccountQuota::of_many(&app, member.user.id, &made).await?;
     let with = |account: Account| AccountWithQuotas {
         quotas: quotas.remove(&account.id().0).unwrap_or_default(),
         account,

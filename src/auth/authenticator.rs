@@ -2,85 +2,79 @@
 //!
 //! A change anywhere is announced on the bus and forgets what it touches at once. While the bus is down an entry is
 //! trusted for one second only, so a revoked key or an ended session is refused everywhere within that second.
+//!
+//! While the database is away, people and keys that were known lately go on being recognised, as long as the configured grace
+//! allows and the bus is up: what is revoked is forgotten all the same. Sessions are not: nobody else could tell that one was
+//! ended.
 
-use std::hash::Hash;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use moka::sync::Cache;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::Cache;
 
 use super::keys::{ApiKey, KeyHash, KeyRefusal};
+use super::memory::{Known, Memory, Trust, Unknown};
 use super::tokens::{Claims, TokenError, TokenKind, Tokens};
 use crate::clock::Clock;
+use crate::core::Core;
 use crate::edge::error::{ApiError, Result};
 use crate::ids::UserId;
 use crate::messages::say;
 use crate::state::{Invalidation, State};
-use crate::store::Store;
 use crate::store::users::User;
+use crate::store::{Store, StoreError};
 
 const LIFE: Duration = Duration::from_secs(10);
 const LIFE_WITHOUT_BUS: Duration = Duration::from_millis(900);
-const CAPACITY: u64 = 100_000;
+const CAPACITY: usize = 100_000;
 
-/// What was loaded, and when.
-#[derive(Clone, Debug)]
-struct Loaded<T> {
-    value: T,
-    at: Instant,
+/// A key and its owner, found by one look.
+#[derive(Clone)]
+struct Pair {
+    key: Arc<Known<Arc<ApiKey>>>,
+    user: Arc<Known<Arc<User>>>,
 }
 
-/// Remembers loads. A load that overlaps a change is used once and not remembered.
-struct Memory<K, T> {
-    cache: Cache<K, Loaded<T>>,
-    changes: AtomicU64,
+impl Pair {
+    fn is_good(&self, now: Instant, life: Duration) -> bool {
+        self.key.is_good(now, life) && self.user.is_good(now, life)
+    }
 }
 
-impl<K: Hash + Eq + Send + Sync + 'static, T: Clone + Send + Sync + 'static> Memory<K, T> {
-    fn new() -> Self {
-        let cache = Cache::builder().max_capacity(CAPACITY).time_to_live(LIFE).build();
-        Self { cache, changes: AtomicU64::new(0) }
-    }
+/// What a key is found by is a hash already.
+#[derive(Default)]
+struct AsItIs(u64);
 
-    fn get(&self, key: &K, life: Duration) -> Option<T> {
-        self.cache.get(key).filter(|loaded| loaded.at.elapsed() < life).map(|loaded| loaded.value)
-    }
-
-    /// To be read before a load begins.
-    fn changes(&self) -> u64 {
-        self.changes.load(Ordering::SeqCst)
-    }
-
-    fn remember(&self, key: &K, value: T, at: Instant, changes_before: u64)
-    where
-        K: Clone,
-    {
-        self.cache.insert(key.clone(), Loaded { value, at });
-        // Checked after the insertion: a change that came in between has either removed the entry or is seen here.
-        if self.changes() != changes_before {
-            self.cache.invalidate(key);
+impl Hasher for AsItIs {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
         }
     }
 
-    fn forget(&self, key: &K) {
-        self.changes.fetch_add(1, Ordering::SeqCst);
-        self.cache.invalidate(key);
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
     }
 
-    fn forget_all(&self) {
-        self.changes.fetch_add(1, Ordering::SeqCst);
-        self.cache.invalidate_all();
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
+
+type Pairs = Cache<KeyHash, Pair, UnitWeighter, BuildHasherDefault<AsItIs>>;
 
 struct Inner {
     tokens: Tokens,
     clock: Clock,
     store: Store,
     state: State,
+    grace: Duration,
     users: Memory<UserId, Arc<User>>,
     keys: Memory<KeyHash, Arc<ApiKey>>,
+    /// Of those in `users` and `keys`; what is forgotten there is void here.
+    pairs: Pairs,
     /// Sessions and access tokens that had not been ended when we asked.
     living: Memory<String, ()>,
 }
@@ -106,14 +100,22 @@ pub enum KeyProblem {
 
 impl Authenticator {
     /// Empty memories that listen to the bus.
-    pub fn new(tokens: Tokens, clock: Clock, store: Store, state: State) -> Self {
+    pub fn new(tokens: Tokens, core: &Core) -> Self {
         let inner = Arc::new(Inner {
             tokens,
-            clock,
-            store,
-            state,
+            clock: core.clock.clone(),
+            store: core.store.clone(),
+            state: core.state.clone(),
+            grace: core.config.people.grace,
             users: Memory::new(),
             keys: Memory::new(),
+            pairs: Cache::with(
+                CAPACITY,
+                CAPACITY as u64,
+                UnitWeighter,
+                BuildHasherDefault::default(),
+                Default::default(),
+            ),
             living: Memory::new(),
         });
         // Weak: the bus is part of the state that the memories hold.
@@ -135,7 +137,7 @@ impl Authenticator {
             return Err(refuse_token(TokenError::Invalid));
         }
         let Some(user) = self.0.user(id).await? else { return Err(ApiError::not_found(say("no_such_user"))) };
-        let user = self.0.not_older_than(user, &claims).await?;
+        let user = self.0.not_older_than((**user).clone(), &claims).await?;
         if user.token_generation != claims.generation() {
             return Err(refuse_token(TokenError::Invalid));
         }
@@ -147,17 +149,22 @@ impl Authenticator {
 
     /// The key and its owner, or why it is not accepted.
     pub async fn by_key(&self, presented: &str) -> Result<Result<(Arc<User>, Arc<ApiKey>), KeyProblem>> {
-        let Some(key) = self.0.key(KeyHash::of(presented)).await? else {
-            return Ok(Err(KeyProblem::Unknown));
+        let inner = &self.0;
+        let (hash, now, trust) = (KeyHash::of(presented), Instant::now(), inner.trust());
+        let pair = match inner.pairs.get(&hash).filter(|pair| pair.is_good(now, trust.life)) {
+            Some(pair) => pair,
+            None => match inner.load_pair(hash, trust).await? {
+                Ok(pair) => pair,
+                Err(problem) => return Ok(Err(problem)),
+            },
         };
-        if let Err(refusal) = key.check(self.0.clock.now()) {
+        if let Err(refusal) = pair.key.check(inner.clock.now()) {
             return Ok(Err(KeyProblem::Refused(refusal)));
         }
-        Ok(match self.0.user(key.user_id).await? {
-            None => Err(KeyProblem::OwnerGone),
-            Some(user) if !user.is_active => Err(KeyProblem::OwnerDisabled),
-            Some(user) => Ok((user, key)),
-        })
+        if !pair.user.is_active {
+            return Ok(Err(KeyProblem::OwnerDisabled));
+        }
+        Ok(Ok(((*pair.user).clone(), (*pair.key).clone())))
     }
 }
 
@@ -168,9 +175,20 @@ fn refuse_token(error: TokenError) -> ApiError {
     }
 }
 
+impl<E: Into<ApiError>> From<Unknown<E>> for ApiError {
+    fn from(unknown: Unknown<E>) -> Self {
+        match unknown {
+            Unknown::Failed(error) => error.into(),
+            Unknown::Late => Self::unavailable("who calls could not be looked up in time"),
+        }
+    }
+}
+
 impl Inner {
-    fn life(&self) -> Duration {
-        if self.state.bus().is_live() { LIFE } else { LIFE_WITHOUT_BUS }
+    fn trust(&self) -> Trust {
+        let life = if self.state.bus().is_live() { LIFE } else { LIFE_WITHOUT_BUS };
+        let grace = if self.state.hears_of_changes() { self.grace } else { Duration::ZERO };
+        Trust { life, grace }
     }
 
     fn forget(&self, change: &Invalidation) {
@@ -181,8 +199,9 @@ impl Inner {
                 None => self.keys.forget_all(),
             },
             Invalidation::Session(id) => self.living.forget(id),
-            Invalidation::Accounts
-            | Invalidation::Limits
+            Invalidation::Account(..)
+            | Invalidation::AccountsOf(_)
+            | Invalidation::Limits(..)
             | Invalidation::Health(_)
             | Invalidation::Allowance(_) => {}
             Invalidation::Everything => {
@@ -193,16 +212,21 @@ impl Inner {
         }
     }
 
-    async fn user(&self, id: UserId) -> Result<Option<Arc<User>>> {
-        if let Some(user) = self.users.get(&id, self.life()) {
-            return Ok(Some(user));
-        }
-        let (at, changes) = (Instant::now(), self.users.changes());
-        let user = self.store.find_user(id).await?.map(Arc::new);
-        if let Some(user) = &user {
-            self.users.remember(&id, user.clone(), at, changes);
-        }
-        Ok(user)
+    async fn user(&self, id: UserId) -> Result<Option<Arc<Known<Arc<User>>>>, Unknown<StoreError>> {
+        let load = async { Ok(self.store.find_user(id).await?.map(Arc::new)) };
+        self.users.get(&id, self.trust(), load).await
+    }
+
+    async fn load_pair(&self, hash: KeyHash, trust: Trust) -> Result<Result<Pair, KeyProblem>> {
+        let load = async {
+            let row = self.store.find_api_key_by_hash(&hash.to_hex()).await?;
+            Ok::<_, StoreError>(row.map(|row| Arc::new(ApiKey::from_row(&row))))
+        };
+        let Some(key) = self.keys.get(&hash, trust, load).await? else { return Ok(Err(KeyProblem::Unknown)) };
+        let Some(user) = self.user(key.user_id).await? else { return Ok(Err(KeyProblem::OwnerGone)) };
+        let pair = Pair { key, user };
+        self.pairs.insert(hash, pair.clone());
+        Ok(Ok(pair))
     }
 
     /// A token of a later generation than the person in memory tells that the memory is old: an instance that has
@@ -212,35 +236,20 @@ impl Inner {
             return Ok(user);
         }
         self.users.forget(&user.id);
-        Ok(self.user(user.id).await?.unwrap_or(user))
-    }
-
-    async fn key(&self, hash: KeyHash) -> Result<Option<Arc<ApiKey>>> {
-        if let Some(key) = self.keys.get(&hash, self.life()) {
-            return Ok(Some(key));
-        }
-        let (at, changes) = (Instant::now(), self.keys.changes());
-        let row = self.store.find_api_key_by_hash(&hash.to_hex()).await?;
-        let key = row.map(|row| Arc::new(ApiKey::from_row(&row)));
-        if let Some(key) = &key {
-            self.keys.remember(&hash, key.clone(), at, changes);
-        }
-        Ok(key)
+        Ok(self.user(user.id).await?.map_or(user, |known| (**known).clone()))
     }
 
     async fn is_ended(&self, claims: &Claims) -> Result<bool> {
-        let life = self.life();
-        let ids = [Some(&claims.jti), claims.sid.as_ref()];
-        if ids.into_iter().flatten().all(|id| self.living.get(id, life).is_some()) {
-            return Ok(false);
+        let trust = Trust { grace: Duration::ZERO, ..self.trust() };
+        let living = |ended: bool| (!ended).then_some(());
+        let access = async { self.state.is_access_ended(&claims.jti).await.map(living) };
+        if self.living.get(&claims.jti, trust, access).await?.is_none() {
+            return Ok(true);
         }
-        let (at, changes) = (Instant::now(), self.living.changes());
-        let ended = self.state.is_ended(&claims.jti, claims.sid.as_deref()).await?;
-        if !ended {
-            for id in ids.into_iter().flatten() {
-                self.living.remember(id, (), at, changes);
-            }
+        if let Some(sid) = &claims.sid {
+            let session = async { self.state.is_session_ended(sid).await.map(living) };
+            return Ok(self.living.get(sid, trust, session).await?.is_none());
         }
-        Ok(ended)
+        Ok(false)
     }
 }

@@ -34,6 +34,6 @@ pub async fn remove(auth: &Auth, user: &User, rows: Rows) -> Result<()> {
     };
     auth.core.state.end_all_sessions(user.id).await?;
     auth.core.state.publish(Invalidation::User(user.id)).await;
-    auth.core.state.publish(Invalidation::Accounts).await;
+    auth.core.state.publish(Invalidation::AccountsOf(user.id)).await;
     if removed { Ok(()) } else { Err(ApiError::not_found(say("no_such_user"))) }
 }

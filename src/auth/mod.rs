@@ -6,6 +6,7 @@ pub mod authenticator;
 pub mod delete_user;
 pub mod extract;
 pub mod keys;
+mod memory;
 pub mod one_time;
 pub mod passwords;
 pub mod registration;
@@ -37,8 +38,7 @@ impl Auth {
     pub fn start(core: Arc<Core>) -> Result<Self, reqwest::Error> {
         let signin = SignIn::new(&core.config)?;
         let tokens = Tokens::new(&core.config.tokens);
-        let authenticator =
-            Authenticator::new(tokens.clone(), core.clock.clone(), core.store.clone(), core.state.clone());
+        let authenticator = Authenticator::new(tokens.clone(), &core);
         signin::tokens::encrypt_clear_rows(&core.tasks, &core.store, &core.vault);
         Ok(Self { core, tokens, passwords: Passwords::default(), signin, authenticator })
     }

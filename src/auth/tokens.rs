@@ -15,8 +15,11 @@ use crate::config::TokenConfig;
 use crate::ids::UserId;
 use crate::store::users::User;
 
-/// Clocks of instances may differ by this much.
+/// Clocks of instances may differ by this much: a token counts as alive so long after its end.
 const SKEW_SECONDS: i64 = 60;
+/// A token may be so far ahead of our clock: one that was put back, by an hour as a rule, ends nobody's
+/// session. What was issued later than that was not issued by us.
+const AHEAD_SECONDS: i64 = 2 * 3_600;
 
 /// The two kinds. One is never accepted as the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,7 +150,7 @@ impl Tokens {
         })
     }
 
-    /// The claims of a token of this kind that is signed by us and not expired.
+    /// The claims of a token of this kind that is signed by us and not expired, give or take what clocks differ.
     pub fn verify(&self, token: &str, kind: TokenKind, now: Timestamp) -> Result<Claims, TokenError> {
         let key = match kind {
             TokenKind::Access => &self.access.1,
@@ -160,10 +163,10 @@ impl Tokens {
         validation.set_required_spec_claims(&["exp", "sub"]);
         let claims =
             jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|_| TokenError::Invalid)?.claims;
-        if claims.kind != kind || claims.user_id().is_none() || claims.iat > now.seconds() + SKEW_SECONDS {
+        if claims.kind != kind || claims.user_id().is_none() || claims.iat > now.seconds() + AHEAD_SECONDS {
             return Err(TokenError::Invalid);
         }
-        if claims.exp <= now.seconds() {
+        if claims.exp <= now.seconds() - SKEW_SECONDS {
             return Err(TokenError::Expired);
         }
         Ok(claims)

@@ -124,7 +124,7 @@ async fn prepare(app: &App, provider: SocketAddr) -> Result<Cast> {
         };
         app.core.store.create_account(&row).await?;
     }
-    app.core.state.publish(Invalidation::Accounts).await;
+    app.core.state.publish(Invalidation::Everything).await;
     let key = keys::generate();
     let row = NewApiKey {
         user_id: member,

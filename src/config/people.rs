@@ -1,5 +1,7 @@
 //! How people come in: who may register, and who needs a second factor.
 
+use std::time::Duration;
+
 use super::parse::Reader;
 
 /// Who may become a member.
@@ -21,6 +23,8 @@ pub struct PeopleConfig {
     pub registration: Registration,
     /// Administrators do nothing but set up their second factor until they have one.
     pub admins_need_totp: bool,
+    /// How long people and keys that were known go on being recognised while the database is away.
+    pub grace: Duration,
 }
 
 impl Reader<'_> {
@@ -43,6 +47,7 @@ impl Reader<'_> {
                 None
             }
         };
-        Some(PeopleConfig { registration: registration?, admins_need_totp: admins_need_totp? })
+        let grace = self.number("AUTH_GRACE_SECONDS", 300, 0, 86_400).map(Duration::from_secs);
+        Some(PeopleConfig { registration: registration?, admins_need_totp: admins_need_totp?, grace: grace? })
     }
 }

@@ -23,16 +23,27 @@ pub(crate) struct Limited {
 
 /// What was set for single people and keys.
 #[derive(Debug, Default)]
-pub(crate) struct Exceptions(RwLock<HashMap<(String, i32), Vec<LimitsRow>>>);
+pub(crate) struct Exceptions(RwLock<HashMap<Subject, Vec<LimitsRow>>>);
 
 impl Exceptions {
     /// Takes over what the database has.
     pub(crate) fn adopt(&self, rows: Vec<LimitsRow>) {
         let mut all: HashMap<_, Vec<LimitsRow>> = HashMap::new();
         for row in rows {
-            all.entry((row.subject_kind.clone(), row.subject_id)).or_default().push(row);
+            let Some(subject) = Subject::read(&row.subject_kind, row.subject_id) else { continue };
+            all.entry(subject).or_default().push(row);
         }
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = all;
+    }
+
+    /// Takes over what the database has of one person or key.
+    pub(crate) fn put(&self, subject: Subject, rows: Vec<LimitsRow>) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if rows.is_empty() {
+            all.remove(&subject)
+        } else {
+            all.insert(subject, rows)
+        };
     }
 
     /// The limits of a person now.
@@ -49,10 +60,7 @@ impl Exceptions {
     /// An exception counts before what was set for good, and that before the rest, limit by limit.
     fn over(&self, rest: Limits, subject: Subject, now: Timestamp) -> Limits {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if all.is_empty() {
-            return rest;
-        }
-        let Some(rows) = all.get(&(subject.kind().to_owned(), subject.number())) else { return rest };
+        let Some(rows) = all.get(&subject) else { return rest };
         let mut rows: Vec<_> = rows.iter().filter(|row| row.until.is_none_or(|until| until > now)).collect();
         rows.sort_by_key(|row| row.is_exception);
         rows.into_iter().fold(rest, |limits, row| Limits {

@@ -39,7 +39,7 @@ use millpond_pool::retry::RetryBudget;
 use millpond_pool::units::Units;
 
 use crate::core::Core;
-use crate::ids::AccountId;
+use crate::ids::{AccountId, UserId};
 use crate::state::StateError;
 use crate::store::StoreError;
 use crate::store::users::User;
@@ -135,6 +135,11 @@ impl Gateway {
     /// What an account served to others than its owner in about the last reference window.
     pub fn served_lately(&self, account: &AccountId) -> Units {
         self.pool.allowances.served_lately(account)
+    }
+
+    /// Returns when every change of this person's that was announced so far is known here.
+    pub async fn fresh(&self, user: UserId) {
+        self.pool.fresh(user).await;
     }
 
     /// Ends all rests of an account by hand, on every instance.

@@ -108,7 +108,7 @@ async fn ask(upstream: &Upstream, account: &Serving) -> Option<Vec<Model>> {
 
 /// What the caller can call, by name.
 async fn visible(gateway: &Gateway, caller: &Caller, only: Option<Provider>) -> BTreeMap<String, Model> {
-    gateway.pool.fresh().await;
+    gateway.pool.fresh(caller.user.id).await;
     let mut accounts = gateway.pool.visible_to(caller.user.id);
     accounts.retain(|account| only.is_none_or(|provider| account.provider == provider));
     gateway.catalog.learn(&gateway.upstream, &accounts).await;

@@ -56,7 +56,6 @@ impl Gateway {
         &self,
         accounts: &[AccountId],
     ) -> Result<BTreeMap<String, Vec<ModelQuota>>, StateError> {
-        self.pool.fresh().await;
         self.pool.allowances.read_reports_of(accounts).await?;
         let mut quotas = BTreeMap::new();
         for id in accounts {
@@ -69,7 +68,6 @@ impl Gateway {
     /// What the shared pool holds, by model. Accounts that rest as a whole and models that rest or are switched off give
     /// nothing at present.
     pub async fn shared_pool(&self) -> Result<Vec<PoolModel>, StateError> {
-        self.pool.fresh().await;
         let accounts = self.pool.shared();
         let ids: Vec<AccountId> = accounts.iter().map(|account| account.id.clone()).collect();
         self.pool.allowances.read_reports_of(&ids).await?;
@@ -124,7 +122,7 @@ impl Gateway {
 
     /// The models that a person's own accounts and shared ones name; no provider is asked.
     async fn known_models(&self, user: UserId) -> BTreeSet<String> {
-        self.pool.fresh().await;
+        self.pool.fresh(user).await;
         let accounts = self.pool.visible_to(user);
         let names = accounts.iter().flat_map(|account| self.names_of(account));
         names.filter(|name| !name.contains('*')).collect()

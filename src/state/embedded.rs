@@ -3,9 +3,9 @@
 //! One task writes; changes that arrive while it writes form the next batch. Memory never runs ahead of an
 //! acknowledged write: `update` returns when its change is on disk.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millpond_pool::units::Moment;
 use tokio::sync::{Notify, watch};
@@ -20,6 +20,8 @@ use crate::tasks::Tasks;
 
 /// How soon a change that the command line made in the database is noticed.
 const POLL_EVERY: Duration = Duration::from_millis(250);
+/// How soon a change that may be our own is looked at again.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(25);
 /// How long a change may take to reach the disk before its author is told that it failed.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
 /// How long the end waits for a last change.
@@ -76,6 +78,8 @@ struct Shared {
     wake: Notify,
     bus: Bus,
     callers: CallerCounters,
+    /// To where this process itself moved the counter that tells of changes, as far as that was not looked at yet.
+    own_changes: Mutex<BTreeSet<i64>>,
 }
 
 /// The embedded variant of `State`.
@@ -95,7 +99,7 @@ impl Embedded {
         }
         let map = Map { entries, dirty: HashMap::new(), version: 0, now };
         let bus = Bus::default();
-        bus.set_live(true);
+        bus.heard_until(Instant::now());
         let shared = Arc::new(Shared {
             map: Mutex::new(map),
             counters: Mutex::default(),
@@ -104,6 +108,7 @@ impl Embedded {
             wake: Notify::new(),
             bus,
             callers: CallerCounters::default(),
+            own_changes: Mutex::default(),
         });
         let quotas = Book::new(shared.store.clone(), shared.clock.clone());
         let (progress, written) = watch::channel(0);
@@ -130,7 +135,9 @@ impl Embedded {
 
     pub(super) async fn publish(&self, change: &Invalidation) -> Result<()> {
         self.shared.bus.deliver(change);
-        Ok(self.shared.store.bump_change_counter().await?)
+        let counter = self.shared.store.bump_change_counter().await?;
+        self.shared.own_changes().insert(counter);
+        Ok(())
     }
 
     pub(super) fn read<T>(&self, look: impl FnOnce(&Map) -> T) -> T {
@@ -179,6 +186,16 @@ impl Shared {
     /// A panic while the lock was held leaves a readable map; refusing all further sign-ins would be worse.
     fn lock(&self) -> MutexGuard<'_, Map> {
         self.map.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn own_changes(&self) -> MutexGuard<'_, BTreeSet<i64>> {
+        self.own_changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether every step of the counter up to `counter` was this process's.
+    fn are_own_changes(&self, known: i64, counter: i64) -> bool {
+        let own = self.own_changes().iter().filter(|step| **step > known && **step <= counter).count();
+        i64::try_from(own) == Ok(counter - known)
     }
 
     fn forget_expired(&self) {
@@ -255,25 +272,34 @@ async fn write_batch(shared: &Shared, progress: &watch::Sender<u64>) {
     shared.wake.notify_one();
 }
 
+/// Notices what other processes changed: they have moved the counter, too.
 async fn poll_changes(shared: Arc<Shared>, stop: CancellationToken) {
-    let mut last = shared.store.change_counter().await.unwrap_or(0);
+    let (mut known, mut suspects) = (None, false);
     loop {
-        tokio::select! {
-            () = tokio::time::sleep(POLL_EVERY) => {}
-            () = stop.cancelled() => return,
-        }
+        let asked = Instant::now();
         match shared.store.change_counter().await {
             Ok(counter) => {
-                shared.bus.set_live(true);
-                if counter != last {
-                    last = counter;
+                let last = *known.get_or_insert(counter);
+                let own = shared.are_own_changes(last, counter);
+                // A change of ours may be in the database a moment before we have noted that it is ours.
+                if !own && suspects {
                     shared.bus.deliver(&Invalidation::Everything);
                 }
+                if own || suspects {
+                    known = Some(counter);
+                    shared.own_changes().retain(|step| *step > counter);
+                    shared.bus.heard_until(asked);
+                }
+                suspects = !own && !suspects;
             }
             Err(error) => {
-                shared.bus.set_live(false);
+                shared.bus.is_cut();
                 tracing::warn!(%error, "changes made by the command line can't be noticed now");
             }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(if suspects { LOOK_AGAIN_AFTER } else { POLL_EVERY }) => {}
+            () = stop.cancelled() => return,
         }
     }
 }

@@ -11,6 +11,7 @@ mod health;
 pub mod quotas;
 mod redis;
 pub mod sessions;
+mod subscription;
 pub mod throttle;
 
 use std::time::Duration;
@@ -86,6 +87,15 @@ impl State {
         match self {
             Self::Embedded(embedded) => embedded.bus(),
             Self::Redis(redis) => redis.bus(),
+        }
+    }
+
+    /// Whether no change made by others can be missed for long: the bus is live, or there are no other instances. Commands on
+    /// the embedded database need the same database as we do.
+    pub fn hears_of_changes(&self) -> bool {
+        match self {
+            Self::Embedded(_) => true,
+            Self::Redis(redis) => redis.bus().is_live(),
         }
     }
 

@@ -3,27 +3,23 @@
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{AsyncCommands as _, Client, RedisResult, Script};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::counters::Memory;
 use super::quotas::Leases;
+use super::subscription::Announcer;
 use super::{Bus, Invalidation, Result, StateError};
 use crate::clock::Clock;
 use crate::tasks::Tasks;
 
-const CHANNEL: &str = "millpond:invalidate";
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// A step that a call waits for has less time.
 const STEP_WITHIN: Duration = Duration::from_secs(1);
 /// After one that failed no other is tried for so long, so that calls don't wait for the same one after another.
 const AWAY_FOR: Duration = Duration::from_secs(1);
-/// A subscription that hears nothing is probed this often.
-const RESUBSCRIBE_AFTER: Duration = Duration::from_millis(500);
 
 static COMPARE_AND_PUT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
@@ -51,6 +47,7 @@ static COUNT: LazyLock<Script> = LazyLock::new(|| {
 pub struct Redis {
     connection: ConnectionManager,
     bus: Bus,
+    announcer: Announcer,
     clock: Clock,
     memory: Arc<Memory>,
     leases: Arc<Leases>,
@@ -91,15 +88,14 @@ impl Redis {
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(ANSWER_WITHIN))
             .set_response_timeout(Some(ANSWER_WITHIN))
-            .set_number_of_retries(3);
+            .set_number_of_retries(1);
         let connection = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
         let bus = Bus::default();
-        let client = Arc::new(client);
-        let receiving = bus.clone();
-        tasks.spawn("invalidation-bus", |stop| receive(client, receiving, stop));
+        let announcer = Announcer::start(client, connection.clone(), bus.clone(), tasks);
         Ok(Self {
             connection,
             bus,
+            announcer,
             clock,
             memory: Arc::default(),
             leases: Arc::default(),
@@ -168,8 +164,7 @@ impl Redis {
     pub(super) async fn publish(&self, change: &Invalidation) -> Result<()> {
         // Here at once, elsewhere as soon as Redis has passed it on.
         self.bus.deliver(change);
-        let message = serde_json::to_string(change).unwrap_or_default();
-        Ok(self.connection().publish(CHANNEL, message).await?)
+        self.announcer.send(change).await
     }
 
     pub(super) async fn get(&self, key: &str) -> Result<Option<String>> {
@@ -212,42 +207,4 @@ impl Redis {
     pub(super) async fn count(&self, key: &str, life: Duration) -> Result<u64> {
         Ok(COUNT.key(key).arg(millis(life)).invoke_async(&mut self.connection()).await?)
     }
-}
-
-/// Passes on what other instances announce; subscribes again whenever the connection is lost.
-async fn receive(client: Arc<Client>, bus: Bus, stop: CancellationToken) {
-    while !stop.is_cancelled() {
-        tokio::select! {
-            result = listen(&client, &bus) => {
-                if let Err(error) = result {
-                    tracing::warn!(%error, "not subscribed to changes of other instances");
-                }
-            }
-            () = stop.cancelled() => return,
-        }
-        bus.set_live(false);
-        tokio::select! {
-            () = tokio::time::sleep(RESUBSCRIBE_AFTER) => {}
-            () = stop.cancelled() => return,
-        }
-    }
-}
-
-async fn listen(client: &Client, bus: &Bus) -> Result<()> {
-    let mut subscription =
-        tokio::time::timeout(ANSWER_WITHIN, client.get_async_pubsub()).await.map_err(timed_out)??;
-    tokio::time::timeout(ANSWER_WITHIN, subscription.subscribe(CHANNEL)).await.map_err(timed_out)??;
-    // What was announced while nobody listened is lost.
-    bus.deliver(&Invalidation::Everything);
-    bus.set_live(true);
-    let mut messages = subscription.into_on_message();
-    while let Some(message) = messages.next().await {
-        let text: String = message.get_payload()?;
-        bus.deliver(&serde_json::from_str(&text).unwrap_or(Invalidation::Everything));
-    }
-    Ok(())
-}
-
-fn timed_out(_: tokio::time::error::Elapsed) -> redis::RedisError {
-    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }

@@ -330,15 +330,14 @@ impl State {
         self.remove(&refresh_key(jti)).await
     }
 
-    /// Whether an access token, or the session it belongs to, was ended.
-    pub async fn is_ended(&self, jti: &str, sid: Option<&str>) -> Result<bool> {
-        if self.get(&blacklist_key(jti)).await?.is_some() {
-            return Ok(true);
-        }
-        match sid {
-            Some(sid) => Ok(self.get(&session_ended_key(sid)).await?.is_some()),
-            None => Ok(false),
-        }
+    /// Whether an access token was ended.
+    pub async fn is_access_ended(&self, jti: &str) -> Result<bool> {
+        Ok(self.get(&blacklist_key(jti)).await?.is_some())
+    }
+
+    /// Whether a session was ended.
+    pub async fn is_session_ended(&self, sid: &str) -> Result<bool> {
+        Ok(self.get(&session_ended_key(sid)).await?.is_some())
     }
 
     /// A person's living sessions: their names and the records of their refresh tokens.

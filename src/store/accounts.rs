@@ -103,6 +103,12 @@ statements! {
     FIND_ANY = concat!("select ", columns!(), " from accounts where id = $1");
     LIST = concat!("select ", columns!(), " from accounts where user_id = $1 order by created_at desc, id desc");
     LIST_ACTIVE = concat!("select ", columns!(), " from accounts where exists (select 1 from users where users.id = accounts.user_id and users.is_active) order by id");
+    FIND_ACTIVE = concat!("select ", columns!(), " from accounts where id = $1
+        and exists (select 1 from users where users.id = accounts.user_id and users.is_active)");
+    LIST_ACTIVE_OF = concat!("select ", columns!(), " from accounts where user_id = $1
+        and exists (select 1 from users where users.id = accounts.user_id and users.is_active)");
+    VERSIONS = "select id, updated_at from accounts
+        where exists (select 1 from users where users.id = accounts.user_id and users.is_active)";
     SEARCH = concat!("select ", columns!(), " from accounts
         where (id < $1 or $1 is null) and (user_id = $2 or $2 is null) and (provider = $3 or $3 is null)
           and (is_shared = $4 or $4 is null) and (is_enabled = $5 or $5 is null) order by id desc limit $6");
@@ -164,6 +170,21 @@ impl Store {
     /// Every account of an active owner, switched on or off.
     pub async fn list_active_accounts(&self) -> Result<Vec<AccountRow>> {
         Ok(read_db!(&self.db, db => sqlx::query_as(LIST_ACTIVE).fetch_all(db).await)?)
+    }
+
+    /// An account, if its owner is active.
+    pub async fn find_active_account(&self, id: &AccountId) -> Result<Option<AccountRow>> {
+        Ok(on_db!(&self.db, db => sqlx::query_as(FIND_ACTIVE).bind(id).fetch_optional(db).await)?)
+    }
+
+    /// All accounts of a person, if they are active.
+    pub async fn list_active_accounts_of(&self, owner: UserId) -> Result<Vec<AccountRow>> {
+        Ok(on_db!(&self.db, db => sqlx::query_as(LIST_ACTIVE_OF).bind(owner).fetch_all(db).await)?)
+    }
+
+    /// When every account of an active owner was changed last, which names its version.
+    pub async fn list_account_versions(&self) -> Result<Vec<(AccountId, Timestamp)>> {
+        Ok(on_db!(&self.db, db => sqlx::query_as(VERSIONS).fetch_all(db).await)?)
     }
 
     /// Up to `limit` accounts of everybody before the id `before`, newest first.

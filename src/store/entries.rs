@@ -18,7 +18,7 @@ statements! {
     PUT = "insert into state_entries (name, value, expires_at) values ($1, $2, $3)
            on conflict (name) do update set value = excluded.value, expires_at = excluded.expires_at";
     REMOVE = "delete from state_entries where name = $1";
-    BUMP = "update change_counter set value = value + 1 where id = 1";
+    BUMP = "update change_counter set value = value + 1 where id = 1 returning value";
     READ_COUNTER = "select value from change_counter where id = 1";
 }
 
@@ -43,10 +43,9 @@ impl Store {
         Ok(())
     }
 
-    /// Tells other processes on this database that something cached may have changed.
-    pub async fn bump_change_counter(&self) -> Result<()> {
-        on_db!(&self.db, db => sqlx::query(BUMP).execute(db).await.map(drop))?;
-        Ok(())
+    /// Tells other processes on this database that something cached may have changed; answers where the counter stands now.
+    pub async fn bump_change_counter(&self) -> Result<i64> {
+        Ok(on_db!(&self.db, db => sqlx::query_scalar(BUMP).fetch_one(db).await)?)
     }
 
     /// The counter that moves with every change.

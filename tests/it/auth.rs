@@ -15,6 +15,7 @@ both_shapes!(
     a_reused_token_ends_its_family,
     failures_are_slowed_down_and_sessions_left_alone,
     forged_tokens_are_refused,
+    a_clock_that_steps_ends_no_session,
 );
 
 async fn a_session_lives_and_dies(harness: Arc<Harness>) {
@@ -140,6 +141,31 @@ async fn forged_tokens_are_refused(harness: Arc<Harness>) {
     ] {
         assert_eq!(server.get("/api/auth/me", &forged).await.0, 401, "{forged}");
     }
+    server.stop().await;
+}
+
+async fn a_clock_that_steps_ends_no_session(harness: Arc<Harness>) {
+    let hour = Duration::from_secs(3_600);
+    let server = harness.server_with_clock().await;
+    server.person("ada").await;
+    let (access, refresh) = server.sign_in("ada").await;
+    let (key, _) = server.key(&access, json!({})).await;
+    harness.set_back(hour);
+    assert_eq!(server.get("/api/auth/me", &access).await.0, 200, "issued an hour from now");
+    assert_eq!(server.get("/v1/models", &key).await.0, 200);
+    let (status, pair) = server.post("/api/auth/refresh", "", json!({"refresh_token": refresh})).await;
+    assert_eq!(status, 200, "{pair}");
+    harness.pass(2 * hour);
+    let (access, refresh) = (pair["access_token"].as_str().unwrap(), pair["refresh_token"].as_str().unwrap());
+    assert_eq!(server.get("/api/auth/me", access).await.0, 200);
+    assert_eq!(server.get("/v1/models", &key).await.0, 200);
+    assert_eq!(server.post("/api/auth/refresh", "", json!({"refresh_token": refresh})).await.0, 200);
+    // Instances whose clocks differ agree on when a token ends, by a minute.
+    let (access, _) = server.sign_in("ada").await;
+    harness.pass(24 * hour + Duration::from_secs(59));
+    assert_eq!(server.get("/api/auth/me", &access).await.0, 200);
+    harness.pass(Duration::from_secs(2));
+    assert_eq!(server.get("/v1/models", &access).await.1["error"]["code"], "token_expired");
     server.stop().await;
 }
 

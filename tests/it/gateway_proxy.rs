@@ -99,7 +99,7 @@ async fn account(server: &crate::harness::Server, access: &str, model: &str, bas
     row.proxy = Some(app.core.vault.encrypt(proxy));
     row.id = AccountId::generate();
     app.core.store.create_account(&row).await.unwrap();
-    app.core.state.publish(millpond::state::Invalidation::Accounts).await;
+    app.core.state.publish(millpond::state::Invalidation::AccountsOf(owner)).await;
 }
 
 async fn accounts_go_through_their_proxy(harness: Arc<Harness>) {

@@ -18,6 +18,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::link::Link;
+
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// Makes two tests of one async function that takes the harness.
@@ -215,6 +217,19 @@ impl Harness {
     pub(crate) async fn redis(&self) -> Option<redis::aio::MultiplexedConnection> {
         let client = redis::Client::open(("127.0.0.1", self.redis.as_ref()?.port)).unwrap();
         Some(client.get_multiplexed_async_connection().await.unwrap())
+    }
+
+    /// A relay in front of a server that a setting names, and the setting that goes through it.
+    pub(crate) async fn link(&self, setting: &'static str) -> (Link, (&'static str, String)) {
+        let (_, url) = self.environment().into_iter().find(|(name, _)| *name == setting).unwrap();
+        let mut url = url::Url::parse(&url).unwrap();
+        let host = url.host_str().unwrap_or("127.0.0.1").to_owned();
+        let port = url.port().unwrap_or(5432);
+        let target = tokio::net::lookup_host((host, port)).await.unwrap().next().unwrap();
+        let link = Link::to(target).await;
+        url.set_host(Some("127.0.0.1")).unwrap();
+        url.set_port(Some(link.address.port())).unwrap();
+        (link, (setting, url.to_string()))
     }
 
     /// Lets Redis hang (true), as behind a broken network, or go on.

@@ -171,7 +171,7 @@ async fn a_refused_credential_rests_until_another_is_given(harness: Arc<Harness>
     row.updated_at = row.updated_at.plus(Duration::from_secs(1));
     app.core.store.delete_account(owner, &id).await.unwrap();
     app.core.store.create_account(&row).await.unwrap();
-    scene.server.app.core.state.publish(millpond::state::Invalidation::Accounts).await;
+    scene.server.app.core.state.publish(millpond::state::Invalidation::AccountsOf(owner)).await;
     assert_eq!(scene.chat("m").await.0, 200);
     assert_eq!(scene.script.calls("second-Secret/m"), 1);
     assert!(scene.server.app.gateway.pauses_of(&id).is_empty());

@@ -165,7 +165,7 @@ impl AccountAction<'_> {
         if !self.app.core.store.delete_account(row.user_id, &self.id).await? {
             return Err(gone());
         }
-        self.app.core.state.publish(Invalidation::Accounts).await;
+        self.tell(row.user_id).await;
         self.record(Action::AccountDeleted, Facts::new()).await?;
         Ok(Answer::done(say("account_deleted")))
     }
@@ -189,11 +189,17 @@ impl AccountAction<'_> {
             }
             row.updated_at = found.changed_at(self.app.core.clock.now());
             if self.app.core.store.update_account(&row, found.updated_at).await? {
-                self.app.core.state.publish(Invalidation::Accounts).await;
+                self.tell(row.user_id).await;
                 return Ok(row);
             }
         }
         Err(ApiError::unavailable("an account is changed by others all the time"))
+    }
+
+    /// Tells every instance; this one knows it for everybody when the answer goes out.
+    async fn tell(&self, owner: UserId) {
+        self.app.core.state.publish(Invalidation::Account(self.id.clone(), owner)).await;
+        self.app.gateway.fresh(owner).await;
     }
 
     async fn record(&self, action: Action, facts: Facts) -> Result<()> {

@@ -115,7 +115,8 @@ async fn has_room(app: &App, owner: UserId) -> Result<()> {
 /// Stores a new account, tells every instance, and puts it on record.
 async fn store(app: &App, member: &Member, client: &Client, row: &AccountRow) -> Result<()> {
     app.core.store.create_account(row).await?;
-    app.core.state.publish(Invalidation::Accounts).await;
+    app.core.state.publish(Invalidation::Account(row.id.clone(), row.user_id)).await;
+    app.gateway.fresh(row.user_id).await;
     let facts = Facts::new().typed(Field::Provider, &row.provider).with(Field::Shared, row.is_shared);
     let entry = member.does(Action::AccountCreated, client).on(Target::account(&row.id));
     Ok(app.core.audit.record(&entry.after(facts)).await?)

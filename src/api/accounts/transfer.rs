@@ -226,7 +226,8 @@ async fn import(
         }
     }
     if !created.is_empty() {
-        app.core.state.publish(Invalidation::Accounts).await;
+        app.core.state.publish(Invalidation::AccountsOf(member.user.id)).await;
+        app.gateway.fresh(member.user.id).await;
         let count = i64::try_from(created.len()).unwrap_or(MOST_ACCOUNTS);
         let entry = member.does(Action::AccountsImported, &client).on(Target::person(member.user.id));
         app.core.audit.record(&entry.after(Facts::new().with(Field::Count, count))).await?;

@@ -183,6 +183,7 @@ async fn change(
     }
     app.core.store.update_user(before.id, &changes, app.core.clock.now()).await?;
     app.core.state.publish(Invalidation::User(before.id)).await;
+    app.gateway.fresh(before.id).await;
     let after = person(&app, &id).await?;
     let entry = admin.does(Action::UserChanged, &client).on(Target::person(after.id));
     app.core.audit.record(&entry.changed(&before, &after)).await?;

@@ -160,8 +160,10 @@ impl AccountQuota {
     /// The rows of several accounts, with the moment at which each was made.
     pub(in crate::api) async fn of_many(
         app: &App,
+        owner: UserId,
         accounts: &[(AccountId, Timestamp)],
     ) -> Result<BTreeMap<String, Vec<Self>>> {
+        app.gateway.fresh(owner).await;
         let ids: Vec<AccountId> = accounts.iter().map(|(id, _)| id.clone()).collect();
         let mut quotas = app.gateway.model_quotas(&ids).await?;
         let rows = accounts.iter().map(|(id, created_at)| {
@@ -224,6 +226,7 @@ impl From<PoolModel> for PoolQuota {
 impl SharedPool {
     /// The pool as it is now, highest first, and what the person took from it.
     pub(in crate::api) async fn seen_by(app: &App, user: UserId) -> Result<Self> {
+        app.gateway.fresh(user).await;
         let mut quotas: Vec<PoolQuota> =
             app.gateway.shared_pool().await?.into_iter().map(PoolQuota::from).collect();
         quotas.sort_by(|one, other| {
@@ -304,7 +307,7 @@ async fn of_account(
 ) -> Result<Json<Answer<Vec<AccountQuota>>>> {
     let row = app.core.store.find_account(member.user.id, &AccountId(id)).await?;
     let row = row.ok_or_else(|| ApiError::not_found(say("no_such_account")))?;
-    let mut rows = AccountQuota::of_many(&app, &[(row.id.clone(), row.created_at)]).await?;
+    let mut rows = AccountQuota::of_many(&app, row.user_id, &[(row.id.clone(), row.created_at)]).await?;
     Ok(Answer::data(rows.remove(&row.id.0).unwrap_or_default()))
 }
 

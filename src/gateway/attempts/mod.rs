@@ -172,7 +172,7 @@ pub(crate) async fn answer(
     settlement: &mut Settlement,
     deadline: Instant,
 ) -> Result<Answer, Refusal> {
-    gateway.pool.fresh().await;
+    gateway.pool.fresh(caller.user.id).await;
     let estimate = estimate::estimate(gateway, asked, &asked.model, body);
     settlement.admission = Admission::of(gateway, caller, &asked.model, estimate)?;
     let mut attempts = Attempts {

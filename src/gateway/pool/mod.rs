@@ -2,48 +2,38 @@
 //! on the choice lives here as well: allowances, health, quotas, the queue.
 
 pub(crate) mod allowances;
+mod changes;
 pub(crate) mod choose;
 pub(crate) mod health;
 pub(crate) mod lease;
+mod loading;
 pub(crate) mod queue;
 pub(crate) mod quotas;
 mod refused;
 
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, Instant};
 
 use millpond_pool::account::AccountId as PoolId;
 use millpond_pool::index::{Index, Providers, Request, Slot, Sources, Why};
 use millpond_pool::units::Moment;
-use tokio::sync::{Notify, watch};
-use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::core::Core;
 use crate::gateway::accounts::{Loader, Serving};
 use crate::gateway::journal::Journal;
 use crate::gateway::limits::Exceptions;
 use crate::ids::{AccountId, UserId};
-use crate::state::{Bus, Invalidation};
-use crate::store::accounts::AccountRow;
+use crate::state::Bus;
 use crate::store::{Store, StoreError};
 use allowances::Allowances;
+use changes::Changes;
 use health::Health;
 use lease::{Lease, Picked, Wanted};
 use queue::Queue;
 use quotas::Quotas;
 use refused::RefusedAccounts;
 
-/// How often pauses that are over are looked for.
-const WAKE_EVERY: Duration = Duration::from_millis(250);
-const RELOAD_EVERY: Duration = Duration::from_secs(10);
-const RELOAD_WITHOUT_BUS: Duration = Duration::from_secs(1);
-/// How often it is counted anew what shared accounts proved to be worth, where that matters.
-const RECOUNT_EVERY: Duration = Duration::from_secs(300);
-/// A call waits at most so long for a change that was announced before it came.
-const FRESH_WITHIN: Duration = Duration::from_secs(1);
 /// A chosen account may have filled up meanwhile; then another is chosen, so many times.
 const CHOICES: usize = 16;
 
@@ -52,13 +42,8 @@ const CHOICES: usize = 16;
 struct Accounts {
     index: Index,
     serving: HashMap<Slot, Arc<Serving>>,
-}
-
-/// What the bus announced.
-#[derive(Default)]
-struct Changes {
-    count: AtomicU64,
-    wake: Notify,
+    /// Accounts that can't serve as they are, and since which version.
+    unusable: HashMap<AccountId, Timestamp>,
 }
 
 pub(crate) struct Pool {
@@ -71,7 +56,6 @@ pub(crate) struct Pool {
     pub(crate) health: Arc<Health>,
     pub(crate) allowances: Arc<Allowances>,
     changes: Arc<Changes>,
-    loaded: watch::Sender<u64>,
     refused: RefusedAccounts,
     /// Who waits for a place.
     pub(crate) queue: Queue,
@@ -96,19 +80,7 @@ impl Pool {
         };
         let changes = Arc::new(Changes::default());
         let heard = changes.clone();
-        state.bus().listen(move |change| {
-            let elsewhere = matches!(
-                change,
-                Invalidation::ApiKey(_)
-                    | Invalidation::Session(_)
-                    | Invalidation::Health(_)
-                    | Invalidation::Allowance(_)
-            );
-            if !elsewhere {
-                heard.count.fetch_add(1, Ordering::SeqCst);
-                heard.wake.notify_one();
-            }
-        });
+        state.bus().listen(move |change| heard.hear(change));
         let pool = Arc::new(Self {
             accounts: RwLock::default(),
             store: store.clone(),
@@ -119,7 +91,6 @@ impl Pool {
             health,
             allowances,
             changes,
-            loaded: watch::Sender::new(0),
             refused: RefusedAccounts::default(),
             queue: Queue::new(&config.calls),
             exceptions: Exceptions::default(),
@@ -136,132 +107,18 @@ impl Pool {
                 pool.show_free(id);
             }
         });
-        let rows = pool.store.list_active_accounts().await?;
         pool.exceptions.adopt(pool.store.list_limits(pool.clock.now()).await?);
-        pool.adopt(rows);
+        for row in pool.store.list_active_accounts().await? {
+            pool.adopt(row);
+        }
         pool.allowances.catch_up().await;
-        tasks.spawn("accounts", |stop| pool.clone().keep_fresh(stop));
+        pool.keep(tasks);
         Ok(pool)
     }
 
-    async fn keep_fresh(self: Arc<Self>, stop: CancellationToken) {
-        let mut tick = tokio::time::interval(WAKE_EVERY);
-        let mut loaded_at = Instant::now();
-        let mut counted_at = Instant::now();
-        // What changed while no instance ran.
-        self.refresh_quotas(self.sharers()).await;
-        loop {
-            let changed = tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.changes.wake.notified() => true,
-                _ = tick.tick() => false,
-            };
-            let now = self.now();
-            self.write().index.wake(now);
-            self.hand_out();
-            let life = if self.bus.is_live() { RELOAD_EVERY } else { RELOAD_WITHOUT_BUS };
-            if changed || loaded_at.elapsed() >= life {
-                if let Err(error) = self.reload().await {
-                    tracing::warn!(%error, "the accounts could not be read; those known go on serving");
-                }
-                loaded_at = Instant::now();
-            }
-            if self.quotas.counts_change_by_use() && counted_at.elapsed() >= RECOUNT_EVERY {
-                self.refresh_quotas(self.sharers()).await;
-                counted_at = Instant::now();
-            }
-        }
-    }
-
-    async fn reload(&self) -> Result<(), StoreError> {
-        let seen = self.changes.count.load(Ordering::SeqCst);
-        let read = self.read_store().await;
-        // Calls that wait for this change go on with what is known, also when it could not be read: the clock brings the
-        // next try.
-        self.loaded.send_replace(seen);
-        read
-    }
-
-    async fn read_store(&self) -> Result<(), StoreError> {
-        let rows = self.store.list_active_accounts().await?;
-        self.exceptions.adopt(self.store.list_limits(self.clock.now()).await?);
-        let mut changed = self.adopt(rows);
-        changed.extend(self.refused.take());
-        self.refresh_quotas(changed).await;
-        Ok(())
-    }
-
-    async fn refresh_quotas(&self, owners: HashSet<UserId>) {
-        for owner in owners {
-            if let Err(error) = self.quotas.refresh(owner).await {
-                tracing::warn!(%error, user = owner.0, "a quota could not be brought up to date now");
-                self.refused.owe(owner);
-            }
-        }
-    }
-
-    fn sharers(&self) -> HashSet<UserId> {
-        self.read().serving.values().filter(|account| account.shared).map(|account| account.owner).collect()
-    }
-
-    /// Takes over what the database has; answers the owners of what changed.
-    fn adopt(&self, rows: Vec<AccountRow>) -> HashSet<UserId> {
-        let known = self.known();
-        let mut serving = Vec::with_capacity(rows.len());
-        for row in rows {
-            match known.get(&row.id.0) {
-                Some(same) if same.updated_at == row.updated_at => serving.push(same.clone()),
-                _ => {
-                    let id = row.id.clone();
-                    match self.loader.load(row) {
-                        Ok(account) => serving.push(Arc::new(account)),
-                        Err(error) => tracing::warn!(account = %id, %error, "an account can't serve"),
-                    }
-                }
-            }
-        }
-        let mut changed = HashSet::new();
-        let ids: HashSet<&str> = serving.iter().map(|account| account.id.0.as_str()).collect();
-        let mut accounts = self.write();
-        for (_, gone) in known.iter().filter(|(id, _)| !ids.contains(id.as_str())) {
-            changed.insert(gone.owner);
-            self.allowances.forget(&gone.id);
-            self.refused.forget(&gone.id);
-            let pool_id = gone.pool_id();
-            if let Some(slot) = accounts.index.find(&pool_id) {
-                accounts.serving.remove(&slot);
-            }
-            accounts.index.remove(&pool_id);
-        }
-        for account in serving {
-            if known.get(&account.id.0).is_some_and(|same| Arc::ptr_eq(same, &account)) {
-                continue;
-            }
-            changed.insert(account.owner);
-            let slot = accounts.index.put(account.for_selection(self.quotas.reference()));
-            self.allowances.adopt(&account);
-            self.apply_rest(&mut accounts.index, slot, &account);
-            self.allowances.show(&accounts.index, slot, &account.id);
-            accounts.serving.insert(slot, account);
-        }
-        changed
-    }
-
-    fn known(&self) -> HashMap<String, Arc<Serving>> {
-        self.read().serving.values().map(|account| (account.id.0.clone(), account.clone())).collect()
-    }
-
-    /// Returns when every change that was announced so far is known here.
-    pub(crate) async fn fresh(&self) {
-        let announced = self.changes.count.load(Ordering::SeqCst);
-        if *self.loaded.borrow() >= announced {
-            return;
-        }
-        let mut loaded = self.loaded.subscribe();
-        let waited = tokio::time::timeout(FRESH_WITHIN, loaded.wait_for(|seen| *seen >= announced)).await;
-        if waited.is_err() {
-            tracing::warn!("a change of accounts takes long to be read");
-        }
+    /// Returns when every change of this person's that was announced so far is known here.
+    pub(crate) async fn fresh(&self, user: UserId) {
+        self.changes.wait(user).await;
     }
 
     /// Why nothing could be chosen.
@@ -342,7 +199,7 @@ impl Pool {
     fn apply_rest(&self, index: &mut Index, slot: Slot, account: &Serving) {
         let mut rest = self.health.rest_of(account);
         if self.refused.note(account, account.shared && rest.is_without_end()) {
-            self.changes.wake.notify_one();
+            self.changes.owe_quotas(account.owner, 0);
         }
         for (which, until) in rest.credentials.iter().enumerate() {
             account.credentials.rest(which, *until);

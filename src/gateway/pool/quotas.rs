@@ -16,7 +16,7 @@ use millpond_pool::units::{Moment, Reference, Units};
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::{ContributionPolicy, Policy};
-use crate::gateway::accounts::Loader;
+use crate::gateway::accounts::{Loader, Serving};
 use crate::gateway::journal::Journal;
 use crate::gateway::pool::health::Health;
 use crate::ids::UserId;
@@ -107,6 +107,20 @@ impl Quotas {
     /// Whether what an account counts for depends on how much it serves.
     pub(crate) fn counts_change_by_use(&self) -> bool {
         self.policy.contribution != ContributionPolicy::Declared
+    }
+
+    /// What a shared account declares to be worth, group by group.
+    pub(crate) fn counts_of(&self, account: &Serving) -> [Units; Group::ALL.len()] {
+        if account.shared && account.enabled {
+            Group::ALL.map(|group| account.worth(group, &self.policy))
+        } else {
+            self.counts_of_nothing()
+        }
+    }
+
+    /// What an account that isn't there counts for.
+    pub(crate) fn counts_of_nothing(&self) -> [Units; Group::ALL.len()] {
+        [Units::ZERO; Group::ALL.len()]
     }
 
     fn now(&self) -> Moment {

@@ -3,51 +3,23 @@
 //! `quotas`.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use crate::gateway::accounts::Serving;
-use crate::ids::{AccountId, UserId};
+use crate::ids::AccountId;
 
 #[derive(Default)]
-pub(crate) struct RefusedAccounts(Mutex<Inner>);
-
-#[derive(Default)]
-struct Inner {
-    refused: HashSet<AccountId>,
-    /// Whose quotas have to be looked at.
-    owners: HashSet<UserId>,
-}
+pub(crate) struct RefusedAccounts(Mutex<HashSet<AccountId>>);
 
 impl RefusedAccounts {
     /// Takes note of how an account stands; answers whether that is new.
     pub(crate) fn note(&self, account: &Serving, is_refused: bool) -> bool {
-        let mut inner = self.inner();
-        let is_new = match is_refused {
-            true => inner.refused.insert(account.id.clone()),
-            false => inner.refused.remove(&account.id),
-        };
-        if is_new {
-            inner.owners.insert(account.owner);
-        }
-        is_new
+        let mut refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_refused { refused.insert(account.id.clone()) } else { refused.remove(&account.id) }
     }
 
     /// The account is gone.
     pub(crate) fn forget(&self, id: &AccountId) {
-        self.inner().refused.remove(id);
-    }
-
-    /// A person's quotas have to be looked at, again or later.
-    pub(crate) fn owe(&self, owner: UserId) {
-        self.inner().owners.insert(owner);
-    }
-
-    /// Whose quotas have to be looked at now.
-    pub(crate) fn take(&self) -> HashSet<UserId> {
-        std::mem::take(&mut self.inner().owners)
-    }
-
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 }

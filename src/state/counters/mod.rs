@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use millpond_pool::allowance::Used;
 use millpond_pool::bucket::LeaseId;
 use millpond_pool::counters::{Claim, Refusal};
+use serde::{Deserialize, Serialize};
 
 use super::{Result, State};
 use crate::ids::{AccountId, KeyId, UserId};
@@ -21,13 +22,22 @@ pub(super) use embedded::CallerCounters;
 pub(super) use redis::Memory;
 
 /// Who makes calls and may be limited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Subject {
     User(UserId),
     Key(KeyId),
 }
 
 impl Subject {
+    /// The subject of a row in the table of limits.
+    pub fn read(kind: &str, number: i32) -> Option<Self> {
+        match kind {
+            "user" => Some(Self::User(UserId(number))),
+            "key" => Some(Self::Key(KeyId(number))),
+            _ => None,
+        }
+    }
+
     /// `user` or `key`, as the table of limits says it.
     pub fn kind(self) -> &'static str {
         match self {
