@@ -15,6 +15,9 @@ use url::Url;
 
 use crate::config::UpstreamConfig;
 
+/// Reads limits out of a body, at a moment in milliseconds.
+pub type ReadLimits = fn(&[u8], i64) -> Vec<Limit>;
+
 /// What a provider is.
 pub struct Profile {
     /// How the pool knows it.
@@ -49,7 +52,7 @@ pub struct Profile {
     /// The cheapest call of a model.
     pub one_token: fn(&str) -> (Endpoint, Value),
     /// What a 429 says in its body that is used up, and when it is whole again, at a moment in milliseconds.
-    pub used_up: Option<fn(&[u8], i64) -> Vec<Limit>>,
+    pub used_up: Option<ReadLimits>,
     /// Services that run models for the public under their own name and speak its dialect. A leading dot stands for any
     /// host below.
     pub hosts: &'static [&'static str],

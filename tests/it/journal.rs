@@ -1,5 +1,7 @@
 //! The record of calls through kills and outages: what was answered is on record once, and paid once.
 
+#![expect(clippy::print_stderr, reason = "tells what was skipped")]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -303,7 +303,10 @@ pub(super) mod tests {
         )
     }
 
-    fn charges() -> impl Strategy<Value = (Option<[i64; 4]>, Option<(u64, bool, bool, i64)>)> {
+    /// The numbers of a quota's charge, and those of limits.
+    type Owed = (Option<[i64; 4]>, Option<(u64, bool, bool, i64)>);
+
+    fn charges() -> impl Strategy<Value = Owed> {
         (any::<Option<[i64; 4]>>(), any::<Option<(u64, bool, bool, i64)>>())
     }
 
