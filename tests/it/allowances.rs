@@ -10,7 +10,7 @@ use millpond_pool::units::Units;
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, both_shapes, eventually, spawn};
-use crate::health::{chat, scene};
+use crate::health::{Scene, chat, scene};
 
 both_shapes!(
     a_used_up_allowance_rests_until_its_window_is_over,
@@ -26,10 +26,22 @@ fn requests(limit: i64) -> Value {
     json!({"models": ["m", "n"], "allowances": [{"models": ["m"], "limit": limit, "unit": "requests", "window": "5h"}]})
 }
 
+/// Waits until the shared state has counted what was used: by its time a window begins.
+async fn counted(scene: &Scene, is_so: impl Fn(&[i64]) -> bool) {
+    let id = AccountId(scene.account.clone());
+    eventually("what was used is counted", || async {
+        let counters = scene.server.app.core.state.account_counters(&id).await.unwrap();
+        let used = counters.windows.values().filter_map(|window| Some(window.used?.amount));
+        is_so(&used.collect::<Vec<_>>()).then_some(())
+    })
+    .await;
+}
+
 async fn a_used_up_allowance_rests_until_its_window_is_over(harness: Arc<Harness>) {
     let scene = scene(&harness, requests(3)).await;
     let id = AccountId(scene.account.clone());
     assert_eq!(scene.chat("m").await.0, 200);
+    counted(&scene, |used| used == [1]).await;
     harness.pass(Duration::from_secs(3_600));
     assert_eq!(scene.chat("m").await.0, 200);
     let view = scene.server.app.gateway.allowances_of(&id).await.unwrap().remove(0);
@@ -41,6 +53,7 @@ async fn a_used_up_allowance_rests_until_its_window_is_over(harness: Arc<Harness
     assert_eq!(scene.chat("n").await.0, 200, "other models have no limit");
     assert_eq!((scene.script.calls("m"), scene.script.calls("n")), (3, 1));
     // The window began with the first call, an hour before the second.
+    counted(&scene, |used| used == [3]).await;
     harness.pass(Duration::from_secs(4 * 3_600 - 1));
     assert_eq!(scene.chat("m").await.0, 503);
     harness.pass(Duration::from_secs(1));
@@ -70,10 +83,12 @@ async fn the_scarcest_of_several_bounds_counts(harness: Arc<Harness>) {
     assert_eq!(quotas().await, [("*".to_owned(), 0.5), ("m".to_owned(), 0.988)]);
     assert_eq!(scene.chat("n").await.0, 200);
     assert_eq!(scene.chat("n").await.0, 503, "two in five hours");
+    counted(&scene, |used| used.len() == 3 && used.iter().all(|amount| *amount >= 2)).await;
     harness.pass(Duration::from_secs(5 * 3_600));
     assert_eq!(scene.chat("m").await.0, 200);
     assert_eq!(quotas().await[0], ("*".to_owned(), 0.0), "three in seven days");
     assert_eq!(scene.chat("n").await.0, 503);
+    counted(&scene, |used| used.contains(&3)).await;
     harness.pass(Duration::from_secs(7 * 86_400 - 5 * 3_600));
     assert_eq!(scene.chat("n").await.0, 200);
     scene.server.stop().await;
