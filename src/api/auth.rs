@@ -196,9 +196,8 @@ async fn logout(State(app): State<App>, input: MemberOptionalBody) -> Result<Jso
 #[utoipa::path(post, path = "/api/auth/logout-all", tag = "auth", security(("access_token" = [])),
     responses((status = 200, body = Done), (status = 401, body = ErrorBody)))]
 async fn logout_all(State(app): State<App>, member: Member, client: Client) -> Result<Json<Done>> {
-    sessions::sign_out_everywhere(&app.auth, &member.user).await?;
     let entry = member.does(Action::SignedOutEverywhere, &client).on(Target::person(member.user.id));
-    app.core.audit.record(&entry).await?;
+    sessions::sign_out_everywhere(&app.auth, &member.user, &entry).await?;
     Ok(Done::new(say("signed_out_everywhere")))
 }
 
@@ -258,12 +257,13 @@ async fn join_beta(State(app): State<App>, member: Member, client: Client) -> Re
     if fresh(&app, member.user.id).await?.is_beta() {
         return Ok(Json(Beta { success: true, message: say("beta_joined_before"), beta: 1 }));
     }
-    let changes = UserChanges { is_beta: Some(true), ..UserChanges::default() };
-    app.core.store.update_user(member.user.id, &changes, app.core.clock.now()).await?;
-    app.core.state.publish(Invalidation::User(member.user.id)).await;
     let beta = |joined: bool| Facts::new().with(Field::Beta, joined);
     let entry = member.does(Action::UserChanged, &client).on(Target::person(member.user.id));
-    app.core.audit.record(&entry.changed(beta(false), beta(true))).await?;
+    let changes = UserChanges { is_beta: Some(true), ..UserChanges::default() };
+    let mut tx = app.core.store.begin().await?;
+    tx.update_user(member.user.id, &changes, app.core.clock.now()).await?;
+    app.core.audit.commit(tx, &entry.changed(beta(false), beta(true))).await?;
+    app.core.state.publish(Invalidation::User(member.user.id)).await;
     Ok(Json(Beta { success: true, message: say("beta_joined"), beta: 1 }))
 }
 

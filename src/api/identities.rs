@@ -103,8 +103,8 @@ async fn unlink(
     client: Client,
 ) -> Result<Json<Done>> {
     let user = fresh(&app, &member).await?;
-    people::unlink(&app.auth, &user, &provider).await?;
     let entry = member.does(Action::IdentityUnlinked, &client).on(Target::person(user.id));
-    app.core.audit.record(&entry.after(Facts::new().typed(Field::Provider, &provider))).await?;
+    let entry = entry.after(Facts::new().typed(Field::Provider, &provider));
+    people::unlink(&app.auth, &user, &provider, &entry).await?;
     Ok(Done::new(say("sign_in_unlinked")))
 }

@@ -130,10 +130,11 @@ async fn create(
         note: note.as_deref(),
         created_by: admin.user.id,
     };
-    let row = app.core.store.create_invite(&invite, app.core.clock.now()).await?;
+    let mut tx = app.core.store.begin().await?;
+    let row = tx.create_invite(&invite, app.core.clock.now()).await?;
     let facts = Facts::new().with(Field::Uses, uses).with(Field::ExpiresAt, expires_at);
     let entry = admin.does(Action::InviteCreated, &client).on(Target::invite(row.id.0));
-    app.core.audit.record(&entry.after(facts)).await?;
+    app.core.audit.commit(tx, &entry.after(facts)).await?;
     Ok(Json(InviteView::new(row, Vec::new(), Some(code.expose_secret().to_owned()))))
 }
 
@@ -148,9 +149,10 @@ async fn revoke(
     Segment(id): Segment,
 ) -> Result<Json<Done>> {
     let id = InviteId(i64::from(path_id("invite_id", &id)?));
-    if !app.core.store.revoke_invite(id).await? {
+    let mut tx = app.core.store.begin().await?;
+    if !tx.revoke_invite(id).await? {
         return Err(ApiError::not_found(say("no_such_invite")));
     }
-    app.core.audit.record(&admin.does(Action::InviteDeleted, &client).on(Target::invite(id.0))).await?;
+    app.core.audit.commit(tx, &admin.does(Action::InviteDeleted, &client).on(Target::invite(id.0))).await?;
     Ok(Done::new(say("invite_ended")))
 }

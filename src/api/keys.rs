@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -131,7 +132,8 @@ impl Wanted {
 
 /// Make a key. The answer shows it in full.
 #[utoipa::path(post, path = "/api/api-keys", tag = "keys", request_body = Wanted, security(("access_token" = [])),
-    responses((status = 200, body = Key), (status = 403, body = ErrorBody), (status = 422, body = ValidationBody)))]
+    responses((status = 200, body = Key), (status = 403, body = ErrorBody),
+    (status = 409, body = ErrorBody, description = "As many keys as one member may have"), (status = 422, body = ValidationBody)))]
 async fn create(
     State(app): State<App>,
     client: Client,
@@ -158,9 +160,14 @@ async fn create(
         requests_per_minute: wanted.requests_per_minute,
         expires_at: wanted.expires_at,
     };
-    let row = app.core.store.create_api_key(&key, app.core.clock.now()).await?;
+    let mut tx = app.core.store.begin().await?;
+    if tx.count_api_keys(member.user.id).await? >= keys::MOST {
+        let message = say("too_many_keys").with("most", keys::MOST);
+        return Err(ApiError::new(StatusCode::CONFLICT, "too_many_keys", message));
+    }
+    let row = tx.create_api_key(&key, app.core.clock.now()).await?;
     let entry = member.does(Action::KeyCreated, &client).on(Target::key(row.id));
-    app.core.audit.record(&entry.after(facts(&row))).await?;
+    app.core.audit.commit(tx, &entry.after(facts(&row))).await?;
     view(&app, row)
 }
 
@@ -210,11 +217,12 @@ async fn set_status(
     let id = KeyId(path_id("key_id", &id)?);
     let active = body.boolean("is_active");
     body.finish()?;
-    let row = app.core.store.set_api_key_active(member.user.id, id, active).await?;
+    let mut tx = app.core.store.begin().await?;
+    let row = tx.set_api_key_active(member.user.id, id, active).await?;
     let row = row.ok_or_else(|| ApiError::not_found(say("no_such_key")))?;
-    forget(&app, member.user.id, id).await?;
     let entry = member.does(Action::KeyChanged, &client).on(Target::key(id));
-    app.core.audit.record(&entry.after(Facts::new().with(Field::Active, active))).await?;
+    app.core.audit.commit(tx, &entry.after(Facts::new().with(Field::Active, active))).await?;
+    forget(&app, member.user.id, id).await?;
     view(&app, row)
 }
 
@@ -239,10 +247,11 @@ async fn rename(
     let id = KeyId(path_id("key_id", &id)?);
     let name = body.optional_text("name", 100);
     body.finish()?;
-    let row = app.core.store.rename_api_key(member.user.id, id, name.as_deref()).await?;
+    let mut tx = app.core.store.begin().await?;
+    let row = tx.rename_api_key(member.user.id, id, name.as_deref()).await?;
     let row = row.ok_or_else(|| ApiError::not_found(say("no_such_key")))?;
     let entry = member.does(Action::KeyChanged, &client).on(Target::key(id));
-    app.core.audit.record(&entry.after(Facts::new().with(Field::Named, row.name.is_some()))).await?;
+    app.core.audit.commit(tx, &entry.after(Facts::new().with(Field::Named, row.name.is_some()))).await?;
     view(&app, row)
 }
 
@@ -256,10 +265,11 @@ async fn delete(
     Segment(id): Segment,
 ) -> Result<Json<Done>> {
     let id = KeyId(path_id("key_id", &id)?);
-    let hash = app.core.store.delete_api_key(member.user.id, id).await?;
+    let mut tx = app.core.store.begin().await?;
+    let hash = tx.delete_api_key(member.user.id, id).await?;
     let hash = hash.ok_or_else(|| ApiError::not_found(say("no_such_key_to_delete")))?;
+    app.core.audit.commit(tx, &member.does(Action::KeyDeleted, &client).on(Target::key(id))).await?;
     app.core.state.publish(Invalidation::ApiKey(hash)).await;
-    app.core.audit.record(&member.does(Action::KeyDeleted, &client).on(Target::key(id))).await?;
     Ok(Done::new(say("api_key_deleted")))
 }
 

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use super::auth::Done;
 use crate::api::body::MemberBody;
 use crate::app::App;
-use crate::audit::{Action, Facts, Field, Target};
+use crate::audit::{Action, Entry, Facts, Field, Target};
 use crate::auth::extract::{Admin, Auditor, Client, Member};
 use crate::clock::Timestamp;
 use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
@@ -109,36 +109,33 @@ async fn list(app: &App, subject: Subject) -> Result<Json<LimitsList>> {
     Ok(Json(LimitsList { success: true, data: rows.into_iter().map(LimitsView::from).collect() }))
 }
 
-/// Who sets limits, from where.
-struct By<'a>(&'a Member, &'a Client);
-
-impl By<'_> {
-    async fn note(&self, app: &App, subject: Subject, after: Facts) -> Result<()> {
-        let target = match subject {
-            Subject::User(id) => Target::person(id),
-            Subject::Key(id) => Target::key(id),
-        };
-        Ok(app.core.audit.record(&self.0.does(Action::LimitChanged, self.1).on(target).after(after)).await?)
-    }
+/// Somebody sets limits, from somewhere.
+fn entry(member: &Member, client: &Client, subject: Subject) -> Entry {
+    member.does(Action::LimitChanged, client).on(match subject {
+        Subject::User(id) => Target::person(id),
+        Subject::Key(id) => Target::key(id),
+    })
 }
 
-async fn set(app: &App, subject: Subject, body: Object, by: By<'_>) -> Result<Json<Done>> {
+async fn set(app: &App, subject: Subject, body: Object, entry: Entry) -> Result<Json<Done>> {
     let row = read(body, subject, app.core.clock.now())?;
-    app.core.store.save_limits(&row).await?;
-    app.core.state.publish(Invalidation::Limits).await;
     let facts =
         Facts::new().with(Field::RequestsPerMinute, row.requests_per_minute).with(Field::EndsAt, row.until);
-    by.note(app, subject, facts).await?;
+    let mut tx = app.core.store.begin().await?;
+    tx.save_limits(&row).await?;
+    app.core.audit.commit(tx, &entry.after(facts)).await?;
+    app.core.state.publish(Invalidation::Limits).await;
     Ok(Done::new(say("limits_set")))
 }
 
-async fn end(app: &App, subject: Subject, query: &QueryMap, by: By<'_>) -> Result<Json<Done>> {
+async fn end(app: &App, subject: Subject, query: &QueryMap, entry: Entry) -> Result<Json<Done>> {
     let is_exception = query.given("exception") == Some("true");
-    if !app.core.store.delete_limits(subject.kind(), subject.number(), is_exception).await? {
+    let mut tx = app.core.store.begin().await?;
+    if !tx.delete_limits(subject.kind(), subject.number(), is_exception).await? {
         return Err(ApiError::not_found(say("no_such_limits")));
     }
+    app.core.audit.commit(tx, &entry).await?;
     app.core.state.publish(Invalidation::Limits).await;
-    by.note(app, subject, Facts::new()).await?;
     Ok(Done::new(say("limits_ended")))
 }
 
@@ -174,7 +171,8 @@ async fn set_user_limits(
     MemberBody(member, body): MemberBody,
 ) -> Result<Json<Done>> {
     let Admin(admin) = Admin::of(&app.auth, member)?;
-    set(&app, person(&app, &id).await?, body, By(&admin, &client)).await
+    let subject = person(&app, &id).await?;
+    set(&app, subject, body, entry(&admin, &client, subject)).await
 }
 
 /// End a person's limits, or with `exception=true` their exception.
@@ -188,7 +186,8 @@ async fn end_user_limits(
     Segment(id): Segment,
     query: QueryMap,
 ) -> Result<Json<Done>> {
-    end(&app, person(&app, &id).await?, &query, By(&admin, &client)).await
+    let subject = person(&app, &id).await?;
+    end(&app, subject, &query, entry(&admin, &client, subject)).await
 }
 
 /// What is set for one of my keys.
@@ -212,7 +211,8 @@ async fn set_key_limits(
     Segment(id): Segment,
     MemberBody(member, body): MemberBody,
 ) -> Result<Json<Done>> {
-    set(&app, own_key(&app, &member, &id).await?, body, By(&member, &client)).await
+    let subject = own_key(&app, &member, &id).await?;
+    set(&app, subject, body, entry(&member, &client, subject)).await
 }
 
 /// End the limits of one of my keys, or with `exception=true` their exception.
@@ -226,5 +226,6 @@ async fn end_key_limits(
     Segment(id): Segment,
     query: QueryMap,
 ) -> Result<Json<Done>> {
-    end(&app, own_key(&app, &member, &id).await?, &query, By(&member, &client)).await
+    let subject = own_key(&app, &member, &id).await?;
+    end(&app, subject, &query, entry(&member, &client, subject)).await
 }

@@ -170,7 +170,7 @@ async fn leave(
         return Err(ApiError::bad_request("not_confirmed", say("not_confirmed")));
     }
     app.core.state.login_succeeded(Subject::Account(&user.username)).await?;
-    delete_user::remove(&app.auth, user, Rows::Anonymised).await?;
-    app.core.audit.record(&member.does(Action::UserDeleted, &client).on(Target::person(user.id))).await?;
+    let entry = member.does(Action::UserDeleted, &client).on(Target::person(user.id));
+    delete_user::remove(&app.auth, user, Rows::Anonymised, &entry).await?;
     Ok(Done::new(say("farewell")))
 }

@@ -10,7 +10,8 @@ use utoipa_axum::routes;
 use super::answer::Answer;
 use crate::api::body::MemberBody;
 use crate::app::App;
-use crate::auth::extract::Member;
+use crate::audit::{Action, Facts, Field, Target};
+use crate::auth::extract::{Client, Member};
 use crate::edge::error::{ApiError, Result, ValidationBody};
 use crate::messages::say;
 use crate::state::Invalidation;
@@ -51,12 +52,17 @@ struct Preference {
     security(("access_token" = [])), responses((status = 200, body = Answer<Value>), (status = 422, body = ValidationBody)))]
 async fn set_preference(
     State(app): State<App>,
+    client: Client,
     MemberBody(member, mut body): MemberBody,
 ) -> Result<Json<Answer<Value>>> {
     let prefer_shared = body.integer("prefer_shared", 0, 1);
     body.finish()?;
     let id = member.user.id;
-    app.core.store.set_prefer_shared(id, prefer_shared == 1, app.core.clock.now()).await?;
+    let entry = member.does(Action::UserChanged, &client).on(Target::person(id));
+    let entry = entry.after(Facts::new().with(Field::PrefersShared, prefer_shared == 1));
+    let mut tx = app.core.store.begin().await?;
+    tx.set_prefer_shared(id, prefer_shared == 1, app.core.clock.now()).await?;
+    app.core.audit.commit(tx, &entry).await?;
     app.core.state.publish(Invalidation::User(id)).await;
     let message = say(if prefer_shared == 1 { "shared_first" } else { "own_first" });
     Ok(Answer::changed(message, json!({"user_id": id.to_string(), "prefer_shared": prefer_shared})))

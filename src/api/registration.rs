@@ -16,7 +16,6 @@ use crate::auth::one_time::{self, Door};
 use crate::auth::{passwords, registration, sessions};
 use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::edge::input::Body;
-use crate::ids::UserId;
 use crate::messages::say;
 use crate::state::throttle::Subject;
 
@@ -34,15 +33,6 @@ struct Registration {
     password: String,
     /// Needed where registration is by invite.
     invite: Option<String>,
-}
-
-/// What somebody did to themselves goes on record.
-async fn note(app: &App, action: Action, user: UserId, client: &Client) -> Result<()> {
-    Ok(app
-        .core
-        .audit
-        .record(&Entry::new(action, Actor::Person(user), client).on(Target::person(user)))
-        .await?)
 }
 
 /// Every attempt counts: names can't be walked, and invites can't be guessed.
@@ -67,8 +57,7 @@ async fn register(State(app): State<App>, client: Client, Body(mut body): Body) 
     let invite = body.optional_text("invite", 100);
     body.finish()?;
     throttle(&app, &client).await?;
-    let user = registration::register(&app.auth, &username, &password, invite.as_deref()).await?;
-    note(&app, Action::Registered, user.id, &client).await?;
+    let user = registration::register(&app.auth, &username, &password, invite.as_deref(), &client).await?;
     let entered = sessions::enter(&app.auth, user, "registration", None, &client).await?;
     Ok(signed_in(&app, entered, StatusCode::CREATED))
 }
@@ -95,8 +84,7 @@ async fn set_up(State(app): State<App>, client: Client, Body(mut body): Body) ->
     let password = body.secret("password", passwords::SHORTEST, passwords::LONGEST);
     body.finish()?;
     throttle(&app, &client).await?;
-    let user = registration::set_up(&app.auth, &token, &username, &password).await?;
-    note(&app, Action::UserCreated, user.id, &client).await?;
+    let user = registration::set_up(&app.auth, &token, &username, &password, &client).await?;
     let entered = sessions::enter(&app.auth, user, "registration", None, &client).await?;
     Ok(signed_in(&app, entered, StatusCode::CREATED))
 }
@@ -125,7 +113,7 @@ async fn reset_password(State(app): State<App>, client: Client, Body(mut body): 
     passwords::check(&password, &user.username).await?;
     // The link is used up by a good password only, and by one of many uses at once.
     let user = one_time::take(&app.auth, Door::PasswordReset, &token).await?.ok_or_else(refused)?;
-    sessions::replace_password(&app.auth, &user, &password).await?;
-    note(&app, Action::PasswordReset, user.id, &client).await?;
+    let entry = Entry::new(Action::PasswordReset, Actor::Person(user.id), &client);
+    sessions::replace_password(&app.auth, &user, &password, &entry.on(Target::person(user.id))).await?;
     Ok(Done::new(say("password_changed")))
 }

@@ -88,9 +88,8 @@ async fn confirm(
 ) -> Result<Json<RecoveryCodes>> {
     let code = body.secret("code", 1, 20);
     body.finish()?;
-    let codes = second_factor::confirm(&app.auth, &member.user, &code).await?;
     let entry = member.does(Action::SecondFactorEnabled, &client).on(Target::person(member.user.id));
-    app.core.audit.record(&entry).await?;
+    let codes = second_factor::confirm(&app.auth, &member.user, &code, &entry).await?;
     let recovery_codes = codes.iter().map(|code| code.expose_secret().to_owned()).collect();
     Ok(Json(RecoveryCodes { success: true, recovery_codes }))
 }
@@ -125,9 +124,9 @@ async fn remove(
 ) -> Result<Json<Done>> {
     let proof = proof(&mut body, "code", "recovery_code");
     body.finish()?;
-    second_factor::remove(&app.auth, &member.user, &proof.ok_or_else(missing_code)?, &client).await?;
+    second_factor::verify(&app.auth, &member.user, &proof.ok_or_else(missing_code)?, &client).await?;
     let entry = member.does(Action::SecondFactorDisabled, &client).on(Target::person(member.user.id));
-    app.core.audit.record(&entry).await?;
+    second_factor::remove(&app.auth, &member.user, &entry).await?;
     Ok(Done::new(say("totp_removed")))
 }
 

@@ -75,9 +75,10 @@ async fn end(
     if !mine.iter().any(|(sid, _)| *sid == id) {
         return Err(ApiError::not_found(say("no_such_session")));
     }
-    app.core.state.end_session(&id, app.auth.tokens.refresh_life()).await?;
+    // Recorded first: who is told that it failed asks again, and nothing ends unrecorded.
     let entry = member.does(Action::SessionEnded, &client).on(Target::person(member.user.id));
     app.core.audit.record(&entry.after(Facts::new().typed(Field::Session, &id))).await?;
+    app.core.state.end_session(&id, app.auth.tokens.refresh_life()).await?;
     Ok(Done::new(say("session_ended")))
 }
 
@@ -85,15 +86,14 @@ async fn end(
 #[utoipa::path(delete, path = "/api/auth/sessions", tag = "auth", security(("access_token" = [])),
     responses((status = 200, body = Done), (status = 401, body = ErrorBody)))]
 async fn end_others(State(app): State<App>, member: Member, client: Client) -> Result<Json<Done>> {
-    let mut count = 0_u32;
-    for (sid, _) in app.core.state.sessions_of(member.user.id).await? {
-        if member.claims.sid.as_deref() != Some(sid.as_str()) {
-            app.core.state.end_session(&sid, app.auth.tokens.refresh_life()).await?;
-            count += 1;
-        }
-    }
+    let mut others = app.core.state.sessions_of(member.user.id).await?;
+    others.retain(|(sid, _)| member.claims.sid.as_deref() != Some(sid.as_str()));
     let entry = member.does(Action::SessionEnded, &client).on(Target::person(member.user.id));
+    let count = i64::try_from(others.len()).unwrap_or(i64::MAX);
     app.core.audit.record(&entry.after(Facts::new().with(Field::Count, count))).await?;
+    for (sid, _) in others {
+        app.core.state.end_session(&sid, app.auth.tokens.refresh_life()).await?;
+    }
     Ok(Done::new(say("other_sessions_ended")))
 }
 
@@ -120,7 +120,5 @@ async fn change_password(
     let new = body.secret("new_password", passwords::SHORTEST, passwords::LONGEST);
     body.finish()?;
     let pair = sessions::change_password(&app.auth, &member, current.as_ref(), &new, &client).await?;
-    let entry = member.does(Action::PasswordChanged, &client).on(Target::person(member.user.id));
-    app.core.audit.record(&entry).await?;
     Ok(Json(TokenAnswer::new(&app, pair, None)))
 }

@@ -16,7 +16,6 @@ use utoipa_axum::routes;
 use super::auth::{Done, TokenAnswer, signed_in};
 use super::browser::{Browser, error_page, see_other, to_front_end, with_cookie, without_cookie};
 use crate::app::App;
-use crate::audit::{Action, Actor, Entry, Facts, Field, Target};
 use crate::auth::extract::Client;
 use crate::auth::sessions;
 use crate::auth::signin::pending::{self, Bringer, Link, Pending};
@@ -128,12 +127,9 @@ async fn complete(
     let pending = pending::take(&app.auth, way, &returned.state, bringer).await?;
     let profile = signin::fetch(&app.auth, way, returned, &pending).await?;
     match &pending.link {
-        None => Ok(Outcome::SignedIn(people::sign_in(&app.auth, way, &profile).await?)),
+        None => Ok(Outcome::SignedIn(people::sign_in(&app.auth, way, &profile, client).await?)),
         Some(link) => {
-            people::link(&app.auth, way, &profile, link).await?;
-            let entry = Entry::new(Action::IdentityLinked, Actor::Person(link.user), client);
-            let facts = Facts::new().typed(Field::Provider, way.name());
-            app.core.audit.record(&entry.on(Target::person(link.user)).after(facts)).await?;
+            people::link(&app.auth, way, &profile, link, client).await?;
             Ok(Outcome::Linked)
         }
     }

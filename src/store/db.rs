@@ -19,19 +19,22 @@ macro_rules! on_db {
     };
 }
 
-/// An open transaction on either database; rolls back when dropped.
+/// An open transaction on either database; rolls back when dropped. On SQLite it is the only one that writes: nothing
+/// that is waited for while it is open may write in another way, the embedded shared state included.
 #[derive(Debug)]
-pub(crate) enum Tx {
+pub enum Tx {
     Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
     Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
 }
 
 impl Tx {
-    pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
+    /// Makes what was done on it last. With an entry in the audit log it is `Audit::commit` that does.
+    pub async fn commit(self) -> super::Result<()> {
         match self {
-            Self::Postgres(tx) => tx.commit().await,
-            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.commit().await?,
+            Self::Sqlite(tx) => tx.commit().await?,
         }
+        Ok(())
     }
 }
 

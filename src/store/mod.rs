@@ -29,7 +29,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::config::DatabaseConfig;
-pub(crate) use db::Tx;
+pub use db::Tx;
 use db::{Db, on_db};
 
 /// What can go wrong in the database.
@@ -88,8 +88,8 @@ impl Store {
         Ok(())
     }
 
-    /// Begins a transaction, for what must happen together with its entry in the audit log.
-    pub(crate) async fn begin(&self) -> Result<Tx> {
+    /// Begins a transaction. What changes is done on it, so that a change and its entry in the audit log are one.
+    pub async fn begin(&self) -> Result<Tx> {
         Ok(self.db.begin().await?)
     }
 

@@ -11,7 +11,7 @@ use millpond::ids::UserId;
 use millpond::store::users::{Role, UserChanges};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, Server, both_shapes, read};
+use crate::harness::{Harness, Server, both_shapes, read, update_user};
 use crate::provider::Provider;
 
 both_shapes!(every_route_lets_in_whom_it_should, foreign_things_do_not_exist);
@@ -273,7 +273,7 @@ async fn cast(harness: &Harness) -> Cast {
 impl Cast {
     async fn change(&self, name: &str, changes: UserChanges) {
         let app = &self.server.app;
-        app.core.store.update_user(self.ids[name], &changes, app.core.clock.now()).await.unwrap();
+        update_user(&app, self.ids[name], &changes).await;
         app.core.state.publish(millpond::state::Invalidation::User(self.ids[name])).await;
     }
 

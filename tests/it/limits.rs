@@ -14,7 +14,7 @@ use millpond_pool::units::Moment;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, both_shapes, eventually, spawn};
+use crate::harness::{Harness, both_shapes, eventually, spawn, update_user};
 use crate::provider::Provider;
 use crate::recorder::Recorder;
 
@@ -129,7 +129,7 @@ async fn an_exception_counts_before_the_rest_and_ends(harness: Arc<Harness>) {
     let ada = server.person("ada").await;
     let root = server.person("root").await;
     let admin = UserChanges { role: Some(Role::Admin), ..UserChanges::default() };
-    server.app.core.store.update_user(root, &admin, server.app.core.clock.now()).await.unwrap();
+    update_user(&server.app, root, &admin).await;
     let (admin, _) = server.sign_in("root").await;
     let (access, _) = server.sign_in("ada").await;
     server.account(&access, provider.address, json!({})).await;

@@ -39,6 +39,7 @@ mod signin;
 mod signin_identities;
 mod signin_provider;
 mod store;
+mod transactions;
 mod vectors;
 mod weaknesses;
 mod weaknesses_errors;

@@ -204,8 +204,9 @@ async fn resume(
     Segment(id): Segment,
 ) -> Result<Json<Answer<Vec<PauseView>>>> {
     let row = find(&app, member.user.id, Reach::All, &AccountId(id)).await?;
-    app.gateway.resume(&row.id).await?;
+    // Recorded first: pauses are shared state, and none ends unrecorded.
     let entry = member.does(Action::PauseEnded, &client).on(Target::account(&row.id));
     app.core.audit.record(&entry).await?;
+    app.gateway.resume(&row.id).await?;
     Ok(Answer::changed(say("account_resumed"), app.gateway.pauses_of(&row.id)))
 }

@@ -104,21 +104,23 @@ fn make(app: &App, member: &Member, mut body: Object) -> Result<AccountRow> {
     Ok(row)
 }
 
-async fn has_room(app: &App, owner: UserId) -> Result<()> {
-    if app.core.store.count_accounts(owner).await? < MOST_ACCOUNTS {
-        return Ok(());
-    }
+fn too_many_accounts() -> ApiError {
     let message = say("too_many_accounts").with("most", MOST_ACCOUNTS);
-    Err(ApiError::new(StatusCode::CONFLICT, "too_many_accounts", message))
+    ApiError::new(StatusCode::CONFLICT, "too_many_accounts", message)
 }
 
-/// Stores a new account, tells every instance, and puts it on record.
+/// Stores a new account, puts it on record, and tells every instance.
 async fn store(app: &App, member: &Member, client: &Client, row: &AccountRow) -> Result<()> {
-    app.core.store.create_account(row).await?;
-    app.core.state.publish(Invalidation::Accounts).await;
     let facts = Facts::new().typed(Field::Provider, &row.provider).with(Field::Shared, row.is_shared);
     let entry = member.does(Action::AccountCreated, client).on(Target::account(&row.id));
-    Ok(app.core.audit.record(&entry.after(facts)).await?)
+    let mut tx = app.core.store.begin().await?;
+    if tx.count_accounts(row.user_id).await? >= MOST_ACCOUNTS {
+        return Err(too_many_accounts());
+    }
+    tx.create_account(row).await?;
+    app.core.audit.commit(tx, &entry.after(facts)).await?;
+    app.core.state.publish(Invalidation::Accounts).await;
+    Ok(())
 }
 
 /// Add an upstream account.
@@ -131,7 +133,6 @@ async fn create(
     MemberBody(member, body): MemberBody,
 ) -> Result<(StatusCode, Json<Answer<Account>>)> {
     let row = make(&app, &member, body)?;
-    has_room(&app, member.user.id).await?;
     store(&app, &member, &client, &row).await?;
     Ok((StatusCode::CREATED, Answer::changed(say("account_created"), Account::of(&app, row))))
 }

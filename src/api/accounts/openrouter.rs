@@ -22,7 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::view::Account;
-use super::{fields, has_room, store};
+use super::{MOST_ACCOUNTS, fields, store, too_many_accounts};
 use crate::api::answer::Answer;
 use crate::api::body::{MemberBody, MemberOptionalBody};
 use crate::api::browser::escape;
@@ -112,6 +112,15 @@ async fn authorize(
 #[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
 struct CameBack {
     callback_url: String,
+}
+
+/// Asked before anybody is sent away; what decides is asked again when the account is stored.
+async fn has_room(app: &App, owner: UserId) -> Result<()> {
+    if app.core.store.count_accounts(owner).await? < MOST_ACCOUNTS {
+        Ok(())
+    } else {
+        Err(too_many_accounts())
+    }
 }
 
 fn refused(code: &'static str) -> ApiError {

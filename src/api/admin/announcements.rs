@@ -106,9 +106,10 @@ async fn create(
     let Admin(admin) = Admin::of(&app.auth, member)?;
     let now = app.core.clock.now();
     let new = read(body, now)?;
-    let row = app.core.store.create_announcement(&new, admin.user.id, now).await?;
+    let mut tx = app.core.store.begin().await?;
+    let row = tx.create_announcement(&new, admin.user.id, now).await?;
     let entry = admin.does(Action::AnnouncementCreated, &client).on(Target::announcement(row.id.0));
-    app.core.audit.record(&entry.after(facts(&new))).await?;
+    app.core.audit.commit(tx, &entry.after(facts(&new))).await?;
     Ok(Json(row.into()))
 }
 
@@ -138,11 +139,12 @@ async fn change(
     let Admin(admin) = Admin::of(&app.auth, member)?;
     let id = id(&text)?;
     let new = read(body, app.core.clock.now())?;
-    if !app.core.store.update_announcement(id, &new).await? {
+    let mut tx = app.core.store.begin().await?;
+    if !tx.update_announcement(id, &new).await? {
         return Err(no_such());
     }
     let entry = admin.does(Action::AnnouncementChanged, &client).on(Target::announcement(id.0));
-    app.core.audit.record(&entry.after(facts(&new))).await?;
+    app.core.audit.commit(tx, &entry.after(facts(&new))).await?;
     Ok(Done::new(say("announcement_changed")))
 }
 
@@ -157,11 +159,12 @@ async fn remove(
     Segment(text): Segment,
 ) -> Result<Json<Done>> {
     let id = id(&text)?;
-    if !app.core.store.delete_announcement(id).await? {
+    let mut tx = app.core.store.begin().await?;
+    if !tx.delete_announcement(id).await? {
         return Err(no_such());
     }
     let entry = admin.does(Action::AnnouncementDeleted, &client).on(Target::announcement(id.0));
-    app.core.audit.record(&entry).await?;
+    app.core.audit.commit(tx, &entry).await?;
     Ok(Done::new(say("announcement_removed")))
 }
 

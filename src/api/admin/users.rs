@@ -15,7 +15,7 @@ use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::delete_user::{self, Rows};
 use crate::auth::extract::{Admin, Auditor, Client};
 use crate::auth::one_time::{self, Door};
-use crate::auth::sessions;
+use crate::auth::{second_factor, sessions};
 use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::edge::input::{Object, QueryMap, Segment, path_id};
 use crate::ids::UserId;
@@ -177,14 +177,17 @@ async fn change(
     let changes = read(body)?;
     let loses_power =
         changes.is_active == Some(false) || changes.role.is_some_and(|role| role != Role::Admin);
+    let gone = || ApiError::not_found(say("no_such_user"));
+    let mut tx = app.core.store.begin().await?;
     if loses_power {
-        delete_user::spare_last_admin(&app.auth, &before).await?;
+        delete_user::spare_last_admin(&mut tx, &before).await?;
     }
-    app.core.store.update_user(before.id, &changes, app.core.clock.now()).await?;
-    app.core.state.publish(Invalidation::User(before.id)).await;
-    let after = person(&app, &id).await?;
+    let before = tx.hold_user(before.id).await?.ok_or_else(gone)?;
+    tx.update_user(before.id, &changes, app.core.clock.now()).await?;
+    let after = tx.find_user(before.id).await?.ok_or_else(gone)?;
     let entry = admin.does(Action::UserChanged, &client).on(Target::person(after.id));
-    app.core.audit.record(&entry.changed(&before, &after)).await?;
+    app.core.audit.commit(tx, &entry.changed(&before, &after)).await?;
+    app.core.state.publish(Invalidation::User(after.id)).await;
     Ok(Json(PersonView::from(&after)))
 }
 
@@ -206,10 +209,10 @@ async fn remove(
         Some("keep") => Rows::Kept,
         Some(_) => return Err(ApiError::bad_request("bad_usage_choice", say("bad_usage_choice"))),
     };
-    delete_user::remove(&app.auth, &user, rows).await?;
     let kept = if rows == Rows::Kept { "kept" } else { "anonymised" };
     let entry = admin.does(Action::UserDeleted, &client).on(Target::person(user.id)).before(&user);
-    app.core.audit.record(&entry.after(Facts::new().with(Field::UsageRows, kept))).await?;
+    let entry = entry.after(Facts::new().with(Field::UsageRows, kept));
+    delete_user::remove(&app.auth, &user, rows, &entry).await?;
     Ok(Done::new(say("user_removed")))
 }
 
@@ -234,9 +237,10 @@ async fn reset_link(
     Segment(id): Segment,
 ) -> Result<Json<ResetLink>> {
     let user = person(&app, &id).await?;
+    // Recorded first: no link without its entry.
+    app.core.audit.record(&admin.does(Action::ResetLinkMade, &client).on(Target::person(user.id))).await?;
     let token = one_time::give(&app.auth, Door::PasswordReset, &user).await?;
     let expires_in = Door::PasswordReset.life().as_secs();
-    app.core.audit.record(&admin.does(Action::ResetLinkMade, &client).on(Target::person(user.id))).await?;
     Ok(Json(ResetLink { success: true, token: token.expose_secret().to_owned(), expires_in }))
 }
 
@@ -251,11 +255,8 @@ async fn end_sessions(
     Segment(id): Segment,
 ) -> Result<Json<Done>> {
     let user = person(&app, &id).await?;
-    sessions::sign_out_everywhere(&app.auth, &user).await?;
-    app.core
-        .audit
-        .record(&admin.does(Action::SignedOutEverywhere, &client).on(Target::person(user.id)))
-        .await?;
+    let entry = admin.does(Action::SignedOutEverywhere, &client).on(Target::person(user.id));
+    sessions::sign_out_everywhere(&app.auth, &user, &entry).await?;
     Ok(Done::new(say("sessions_ended")))
 }
 
@@ -270,9 +271,7 @@ async fn remove_totp(
     Segment(id): Segment,
 ) -> Result<Json<Done>> {
     let user = person(&app, &id).await?;
-    app.core.store.remove_second_factor(user.id).await?;
-    app.core.state.publish(Invalidation::User(user.id)).await;
     let entry = admin.does(Action::SecondFactorDisabled, &client).on(Target::person(user.id));
-    app.core.audit.record(&entry).await?;
+    second_factor::remove(&app.auth, &user, &entry).await?;
     Ok(Done::new(say("totp_removed")))
 }

@@ -376,7 +376,9 @@ mod tests {
             is_beta: false,
             role: Role::Member,
         };
-        let id = store.create_user(&user, Timestamp::from_seconds(1)).await.unwrap().unwrap();
+        let mut tx = store.begin().await.unwrap();
+        let id = tx.create_user(&user, Timestamp::from_seconds(1)).await.unwrap().unwrap();
+        tx.commit().await.unwrap();
         (store, id)
     }
 
