@@ -8,7 +8,6 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
-use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
@@ -17,26 +16,21 @@ use crate::edge::{headers, openapi, request_log};
 use crate::messages::Language;
 use crate::{api, gateway};
 
-/// The routes with their description.
-pub fn described() -> OpenApiRouter<App> {
-    let mut document = openapi::base();
-    document.merge(gateway::Described::openapi());
-    OpenApiRouter::with_openapi(document).merge(api::routes())
-}
-
-/// The whole document of the API.
-pub fn document() -> utoipa::openapi::OpenApi {
-    described().split_for_parts().1
+/// Every route, and the document that describes each: one list makes both.
+pub fn described() -> (Router<App>, utoipa::openapi::OpenApi) {
+    let all = OpenApiRouter::with_openapi(openapi::base()).merge(api::routes()).merge(gateway::routes());
+    let (routes, mut document) = all.split_for_parts();
+    openapi::complete(&mut document);
+    (routes, document)
 }
 
 /// The whole service.
 pub fn router(app: App) -> Router {
-    let (mut routes, document) = described().split_for_parts();
+    let (mut routes, document) = described();
     if app.core.config.serves_docs() {
         routes = routes.merge(openapi::pages(document));
     }
     routes
-        .merge(gateway::routes())
         .fallback(unknown_path)
         .method_not_allowed_fallback(error::wrong_method)
         .layer(cors(&app))

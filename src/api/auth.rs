@@ -22,7 +22,7 @@ use crate::edge::input::{Body, QueryMap, query_missing};
 use crate::ids::UserId;
 use crate::messages::{Text, say};
 use crate::state::Invalidation;
-use crate::store::users::{User, UserChanges};
+use crate::store::users::{Role, User, UserChanges};
 
 /// AntiHub takes 100 characters; new passwords may have 128.
 const LONGEST_PASSWORD: usize = crate::auth::passwords::LONGEST;
@@ -50,8 +50,7 @@ pub struct UserView {
     is_active: bool,
     is_silenced: bool,
     beta: i32,
-    /// `member`, `admin` or `auditor`.
-    role: &'static str,
+    role: Role,
     created_at: Timestamp,
     last_login_at: Option<Timestamp>,
 }
@@ -66,7 +65,7 @@ impl From<&User> for UserView {
             is_active: user.is_active,
             is_silenced: user.is_silenced,
             beta: user.beta,
-            role: user.role().as_str(),
+            role: user.role(),
             created_at: user.created_at,
             last_login_at: user.last_login_at,
         }
@@ -101,9 +100,13 @@ impl TokenAnswer {
 /// What a sign-in answers: tokens, or with 401 and the code `totp_required` a challenge to be shown with the second factor.
 pub(super) type SignInAnswer = TokenAnswer;
 
-#[derive(Debug, Serialize)]
-struct Challenge {
+/// Who is not signed in yet. With the code `totp_required` in `x-error-code` there is a challenge, to be shown with the second
+/// factor at `POST /api/auth/totp`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct NotSignedIn {
+    #[schema(value_type = String)]
     detail: Text,
+    #[schema(value_type = Option<String>)]
     totp_challenge: String,
 }
 
@@ -116,7 +119,7 @@ pub(super) fn signed_in(app: &App, entered: Entered, status: StatusCode) -> Resp
         Entered::SecondFactor(challenge) => {
             let code = [(ERROR_CODE, HeaderValue::from_static("totp_required"))];
             let totp_challenge = challenge.expose_secret().to_owned();
-            let body = Challenge { detail: say("totp_required"), totp_challenge };
+            let body = NotSignedIn { detail: say("totp_required"), totp_challenge };
             (StatusCode::UNAUTHORIZED, code, Json(body)).into_response()
         }
     }
@@ -137,7 +140,7 @@ struct Login {
 
 /// Sign in with a name and a password.
 #[utoipa::path(post, path = "/api/auth/login", tag = "auth", request_body = Login, responses(
-    (status = 200, body = TokenAnswer), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+    (status = 200, body = TokenAnswer), (status = 401, body = NotSignedIn), (status = 403, body = ErrorBody),
     (status = 422, body = ValidationBody), (status = 429, body = ErrorBody, description = "Too many failures; see Retry-After")))]
 async fn login(State(app): State<App>, client: Client, Body(mut body): Body) -> Result<Response> {
     let username = body.text("username", 3, 50);
@@ -202,7 +205,7 @@ async fn logout_all(State(app): State<App>, member: Member, client: Client) -> R
 }
 
 /// Who am I?
-#[utoipa::path(get, path = "/api/auth/me", tag = "auth", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "who_am_i", path = "/api/auth/me", tag = "auth", security(("access_token" = [])),
     responses((status = 200, body = UserView), (status = 401, body = ErrorBody)))]
 async fn me(member: Member) -> Json<UserView> {
     Json(UserView::from(&*member.user))

@@ -80,7 +80,7 @@ struct InviteList {
 const PAGE: i64 = 50;
 
 /// Invites, newest first, with who used them.
-#[utoipa::path(get, path = "/api/admin/invites", tag = "admin", params(("before" = Option<i64>, Query)),
+#[utoipa::path(get, operation_id = "list_invites", path = "/api/admin/invites", tag = "admin", params(("before" = Option<i64>, Query)),
     security(("access_token" = [])), responses((status = 200, body = InviteList), (status = 403, body = ErrorBody)))]
 async fn list(State(app): State<App>, _: Auditor, query: QueryMap) -> Result<Json<InviteList>> {
     let before = query.given("before").and_then(|id| id.parse().ok()).unwrap_or(i64::MAX);
@@ -107,7 +107,7 @@ struct NewInvite {
 }
 
 /// Make an invite. The answer shows its code, never again.
-#[utoipa::path(post, path = "/api/admin/invites", tag = "admin", request_body = NewInvite,
+#[utoipa::path(post, operation_id = "create_invite", path = "/api/admin/invites", tag = "admin", request_body = NewInvite,
     security(("access_token" = [])), responses((status = 200, body = InviteView), (status = 403, body = ErrorBody),
     (status = 422, body = ValidationBody)))]
 async fn create(
@@ -139,7 +139,7 @@ async fn create(
 }
 
 /// End an invite. Who has used it stays.
-#[utoipa::path(delete, path = "/api/admin/invites/{invite_id}", tag = "admin", params(("invite_id" = i64, Path)),
+#[utoipa::path(delete, operation_id = "revoke_invite", path = "/api/admin/invites/{invite_id}", tag = "admin", params(("invite_id" = i64, Path)),
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody)))]
 async fn revoke(

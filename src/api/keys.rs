@@ -38,7 +38,7 @@ struct Key {
     user_id: UserId,
     key: String,
     #[serde(flatten)]
-    about: About,
+    about: KeyDetails,
 }
 
 /// A key in a list.
@@ -49,12 +49,12 @@ struct KeyListItem {
     #[schema(example = "sk-9NOop...")]
     key_preview: String,
     #[serde(flatten)]
-    about: About,
+    about: KeyDetails,
 }
 
 /// What is known of a key besides its secret.
 #[derive(Debug, Serialize, ToSchema)]
-struct About {
+struct KeyDetails {
     name: Option<String>,
     description: Option<String>,
     /// Which accounts serve the key: `antigravity` (the native pool) or `kiro`.
@@ -68,7 +68,7 @@ struct About {
     expires_at: Option<Timestamp>,
 }
 
-impl From<ApiKeyRow> for About {
+impl From<ApiKeyRow> for KeyDetails {
     fn from(row: ApiKeyRow) -> Self {
         Self {
             name: row.name,
@@ -131,7 +131,7 @@ impl Wanted {
 }
 
 /// Make a key. The answer shows it in full.
-#[utoipa::path(post, path = "/api/api-keys", tag = "keys", request_body = Wanted, security(("access_token" = [])),
+#[utoipa::path(post, operation_id = "create_key", path = "/api/api-keys", tag = "keys", request_body = Wanted, security(("access_token" = [])),
     responses((status = 200, body = Key), (status = 403, body = ErrorBody),
     (status = 409, body = ErrorBody, description = "As many keys as one member may have"), (status = 422, body = ValidationBody)))]
 async fn create(
@@ -172,7 +172,7 @@ async fn create(
 }
 
 /// My keys, newest first.
-#[utoipa::path(get, path = "/api/api-keys", tag = "keys", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "list_keys", path = "/api/api-keys", tag = "keys", security(("access_token" = [])),
     responses((status = 200, body = Vec<KeyListItem>), (status = 401, body = ErrorBody)))]
 async fn list(State(app): State<App>, member: Member) -> Result<Json<Vec<KeyListItem>>> {
     let rows = app.core.store.list_api_keys(member.user.id).await?;
@@ -189,7 +189,7 @@ async fn list(State(app): State<App>, member: Member) -> Result<Json<Vec<KeyList
 }
 
 /// One of my keys, in full.
-#[utoipa::path(get, path = "/api/api-keys/{key_id}", tag = "keys", params(("key_id" = i32, Path)),
+#[utoipa::path(get, operation_id = "find_key", path = "/api/api-keys/{key_id}", tag = "keys", params(("key_id" = i32, Path)),
     security(("access_token" = [])), responses((status = 200, body = Key), (status = 404, body = ErrorBody)))]
 async fn get(State(app): State<App>, member: Member, Segment(id): Segment) -> Result<Json<Key>> {
     let id = KeyId(path_id("key_id", &id)?);
@@ -205,7 +205,7 @@ struct KeyStatus {
 }
 
 /// Switch one of my keys on or off. Off is off on every instance within a second.
-#[utoipa::path(patch, path = "/api/api-keys/{key_id}/status", tag = "keys", params(("key_id" = i32, Path)),
+#[utoipa::path(patch, operation_id = "set_key_status", path = "/api/api-keys/{key_id}/status", tag = "keys", params(("key_id" = i32, Path)),
     request_body = KeyStatus, security(("access_token" = [])),
     responses((status = 200, body = Key), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn set_status(
@@ -235,7 +235,7 @@ struct KeyName {
 }
 
 /// Rename one of my keys.
-#[utoipa::path(patch, path = "/api/api-keys/{key_id}/name", tag = "keys", params(("key_id" = i32, Path)),
+#[utoipa::path(patch, operation_id = "rename_key", path = "/api/api-keys/{key_id}/name", tag = "keys", params(("key_id" = i32, Path)),
     request_body = KeyName, security(("access_token" = [])),
     responses((status = 200, body = Key), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn rename(
@@ -256,7 +256,7 @@ async fn rename(
 }
 
 /// Delete one of my keys. It is refused on every instance within a second.
-#[utoipa::path(delete, path = "/api/api-keys/{key_id}", tag = "keys", params(("key_id" = i32, Path)),
+#[utoipa::path(delete, operation_id = "delete_key", path = "/api/api-keys/{key_id}", tag = "keys", params(("key_id" = i32, Path)),
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 404, body = ErrorBody)))]
 async fn delete(
     State(app): State<App>,

@@ -37,7 +37,7 @@ const ROWS: i64 = 1_000;
 const MOST_ENTRIES: usize = 10_000;
 
 /// Everything that is kept of me: profile, keys and accounts without their secrets, sessions, calls.
-#[utoipa::path(get, path = "/api/users/me/export", tag = "users", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "export_my_data", path = "/api/users/me/export", tag = "users", security(("access_token" = [])),
     responses((status = 200, body = serde_json::Value), (status = 401, body = ErrorBody)))]
 async fn export(State(app): State<App>, member: Member, client: Client) -> Result<Response> {
     let entry = member.does(Action::DataExported, &client).on(Target::person(member.user.id));

@@ -21,7 +21,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 }
 
 /// Which of the two sources of accounts is tried first.
-#[utoipa::path(get, path = "/api/plugin-api/preference", tag = "accounts", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "show_preference", path = "/api/plugin-api/preference", tag = "accounts", security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>)))]
 async fn preference(State(app): State<App>, member: Member) -> Result<Json<Answer<Value>>> {
     let user = app

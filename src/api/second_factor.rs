@@ -37,7 +37,7 @@ struct TotpStatus {
 }
 
 /// Whether I have a second factor, and how many recovery codes are left.
-#[utoipa::path(get, path = "/api/users/me/totp", tag = "users", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "totp_status", path = "/api/users/me/totp", tag = "users", security(("access_token" = [])),
     responses((status = 200, body = TotpStatus), (status = 401, body = ErrorBody)))]
 async fn status(State(app): State<App>, member: Member) -> Result<Json<TotpStatus>> {
     let recovery_codes_left = app.core.store.count_recovery_codes(member.user.id).await?;
@@ -53,7 +53,7 @@ struct TotpSetup {
 }
 
 /// Begin to set a second factor up. Nothing changes until it is confirmed.
-#[utoipa::path(post, path = "/api/users/me/totp", tag = "users", security(("access_token" = [])),
+#[utoipa::path(post, operation_id = "begin_totp", path = "/api/users/me/totp", tag = "users", security(("access_token" = [])),
     responses((status = 200, body = TotpSetup), (status = 401, body = ErrorBody), (status = 409, body = ErrorBody)))]
 async fn begin(State(app): State<App>, member: Member) -> Result<Json<TotpSetup>> {
     let setup = second_factor::begin(&app.auth, &member.user).await?;
@@ -78,7 +78,7 @@ struct RecoveryCodes {
 }
 
 /// Confirm the second factor with a first code. The answer has the recovery codes.
-#[utoipa::path(post, path = "/api/users/me/totp/confirm", tag = "users", request_body = TotpCode,
+#[utoipa::path(post, operation_id = "confirm_totp", path = "/api/users/me/totp/confirm", tag = "users", request_body = TotpCode,
     security(("access_token" = [])), responses((status = 200, body = RecoveryCodes), (status = 400, body = ErrorBody),
     (status = 401, body = ErrorBody), (status = 422, body = ValidationBody), (status = 429, body = ErrorBody)))]
 async fn confirm(
@@ -114,7 +114,7 @@ fn missing_code() -> ApiError {
 }
 
 /// Remove my second factor, showing it once more.
-#[utoipa::path(delete, path = "/api/users/me/totp", tag = "users", request_body = TotpProof,
+#[utoipa::path(delete, operation_id = "remove_totp", path = "/api/users/me/totp", tag = "users", request_body = TotpProof,
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 401, body = ErrorBody),
     (status = 422, body = ValidationBody), (status = 429, body = ErrorBody)))]
 async fn remove(
@@ -141,7 +141,7 @@ struct SecondHalf {
 }
 
 /// Finish a sign-in that asked for the second factor.
-#[utoipa::path(post, path = "/api/auth/totp", tag = "auth", request_body = SecondHalf, responses(
+#[utoipa::path(post, operation_id = "finish_sign_in", path = "/api/auth/totp", tag = "auth", request_body = SecondHalf, responses(
     (status = 200, body = SignInAnswer), (status = 401, body = ErrorBody), (status = 422, body = ValidationBody),
     (status = 429, body = ErrorBody)))]
 async fn second_half(State(app): State<App>, client: Client, Body(mut body): Body) -> Result<Response> {

@@ -42,7 +42,7 @@ struct SessionList {
 }
 
 /// My sessions, newest first.
-#[utoipa::path(get, path = "/api/auth/sessions", tag = "auth", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "list_sessions", path = "/api/auth/sessions", tag = "auth", security(("access_token" = [])),
     responses((status = 200, body = SessionList), (status = 401, body = ErrorBody)))]
 async fn list(State(app): State<App>, member: Member) -> Result<Json<SessionList>> {
     let mut data = Vec::new();
@@ -63,7 +63,7 @@ async fn list(State(app): State<App>, member: Member) -> Result<Json<SessionList
 }
 
 /// End one of my sessions, everywhere and at once.
-#[utoipa::path(delete, path = "/api/auth/sessions/{session_id}", tag = "auth", params(("session_id" = String, Path)),
+#[utoipa::path(delete, operation_id = "end_session", path = "/api/auth/sessions/{session_id}", tag = "auth", params(("session_id" = String, Path)),
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 404, body = ErrorBody)))]
 async fn end(
     State(app): State<App>,
@@ -83,7 +83,7 @@ async fn end(
 }
 
 /// End all my sessions but this one.
-#[utoipa::path(delete, path = "/api/auth/sessions", tag = "auth", security(("access_token" = [])),
+#[utoipa::path(delete, operation_id = "end_other_sessions", path = "/api/auth/sessions", tag = "auth", security(("access_token" = [])),
     responses((status = 200, body = Done), (status = 401, body = ErrorBody)))]
 async fn end_others(State(app): State<App>, member: Member, client: Client) -> Result<Json<Done>> {
     let mut others = app.core.state.sessions_of(member.user.id).await?;

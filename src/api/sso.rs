@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Done, TokenAnswer, signed_in};
+use super::auth::{Done, NotSignedIn, TokenAnswer, signed_in};
 use super::browser::{Browser, error_page, see_other, to_front_end, with_cookie, without_cookie};
 use crate::app::App;
 use crate::auth::extract::Client;
@@ -22,6 +22,7 @@ use crate::auth::signin::pending::{self, Bringer, Link, Pending};
 use crate::auth::signin::{self, Returned, Way, people};
 use crate::edge::error::{ApiError, ErrorBody, FieldError, Result, ValidationBody};
 use crate::edge::input::{Body, QueryMap, Segment, query_invalid};
+use crate::edge::openapi::one_of;
 use crate::messages::say;
 use crate::store::users::User;
 
@@ -37,6 +38,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(handover))
 }
 
+one_of!(provider_kind: "linuxdo", "github", "oidc");
+
 /// One way to sign in elsewhere.
 #[derive(Debug, Serialize, ToSchema)]
 struct ProviderView {
@@ -44,7 +47,7 @@ struct ProviderView {
     name: String,
     /// What people read.
     label: String,
-    /// `linuxdo`, `github` or `oidc`.
+    #[schema(schema_with = provider_kind)]
     kind: &'static str,
     /// Where a sign-in begins.
     login_path: String,
@@ -57,7 +60,7 @@ struct ProviderList {
 }
 
 /// The ways to sign in elsewhere, for the sign-in page.
-#[utoipa::path(get, path = "/api/auth/providers", tag = "auth", responses((status = 200, body = ProviderList)))]
+#[utoipa::path(get, operation_id = "list_sign_in_providers", path = "/api/auth/providers", tag = "auth", responses((status = 200, body = ProviderList)))]
 async fn providers(State(app): State<App>) -> Json<ProviderList> {
     let view = |way: &Way<'_>| ProviderView {
         name: way.name().to_owned(),
@@ -74,7 +77,7 @@ async fn providers(State(app): State<App>) -> Json<ProviderList> {
 
 /// Where to send the browser.
 #[derive(Debug, Serialize, ToSchema)]
-struct Begun {
+pub(super) struct SignInBegun {
     authorization_url: String,
     state: String,
 }
@@ -106,7 +109,7 @@ pub(super) async fn begin(
     let response = if redirects && browser.0.navigates {
         see_other(&authorization_url)?
     } else {
-        Json(Begun { authorization_url, state }).into_response()
+        Json(SignInBegun { authorization_url, state }).into_response()
     };
     Ok(with_cookie(response, &cookie, way.is_secure()))
 }
@@ -237,7 +240,7 @@ fn returned_body(Body(mut body): Body) -> Result<Returned> {
 
 /// Begin to sign in at Linux.do.
 #[utoipa::path(get, path = "/api/auth/sso/initiate", tag = "auth", responses(
-    (status = 200, body = Begun), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
+    (status = 200, body = SignInBegun), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
 async fn linux_do_initiate(State(app): State<App>, client: Client, browser: Browser) -> Result<Response> {
     begin(&app, &Way::named(&app.auth, "linuxdo")?, &client, &browser, None, false).await
 }
@@ -246,7 +249,7 @@ async fn linux_do_initiate(State(app): State<App>, client: Client, browser: Brow
 #[utoipa::path(get, path = "/api/auth/sso/callback", tag = "auth",
     params(("code" = String, Query), ("state" = String, Query)), responses(
     (status = 200, body = TokenAnswer), (status = 303, description = "To the front end, for a browser"),
-    (status = 400, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ValidationBody)))]
+    (status = 401, body = NotSignedIn), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn linux_do_callback(
     State(app): State<App>,
     client: Client,
@@ -258,14 +261,15 @@ async fn linux_do_callback(
 
 /// Begin to sign in at GitHub.
 #[utoipa::path(get, path = "/api/auth/github/login", tag = "auth", responses(
-    (status = 200, body = Begun), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
+    (status = 200, body = SignInBegun), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
 async fn github_login(State(app): State<App>, client: Client, browser: Browser) -> Result<Response> {
     begin(&app, &Way::named(&app.auth, "github")?, &client, &browser, None, false).await
 }
 
 /// Come back from GitHub through a dashboard.
 #[utoipa::path(post, path = "/api/auth/github/callback", tag = "auth", request_body = CallbackBody, responses(
-    (status = 200, body = TokenAnswer), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
+    (status = 200, body = TokenAnswer), (status = 400, body = ErrorBody), (status = 401, body = NotSignedIn),
+    (status = 403, body = ErrorBody),
     (status = 422, body = ValidationBody)))]
 async fn github_callback(
     State(app): State<App>,
@@ -281,7 +285,7 @@ async fn github_callback(
 #[utoipa::path(get, path = "/api/auth/github/callback", tag = "auth",
     params(("code" = String, Query), ("state" = String, Query)), responses(
     (status = 200, body = TokenAnswer), (status = 303, description = "To the front end, for a browser"),
-    (status = 400, body = ErrorBody), (status = 422, body = ValidationBody)))]
+    (status = 401, body = NotSignedIn), (status = 400, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn github_return(
     State(app): State<App>,
     client: Client,
@@ -301,7 +305,7 @@ fn oidc<'a>(app: &'a App, name: &str) -> Result<Way<'a>> {
 
 /// Begin to sign in at an OpenID Connect provider. A browser that navigates here is sent there.
 #[utoipa::path(get, path = "/api/auth/oidc/{name}/login", tag = "auth", params(("name" = String, Path)), responses(
-    (status = 200, body = Begun), (status = 303, description = "To the provider, for a browser"),
+    (status = 200, body = SignInBegun), (status = 303, description = "To the provider, for a browser"),
     (status = 404, body = ErrorBody), (status = 429, body = ErrorBody), (status = 502, body = ErrorBody)))]
 async fn oidc_login(
     State(app): State<App>,
@@ -319,7 +323,8 @@ async fn oidc_login(
 /// Come back from an OpenID Connect provider through a script of the same browser.
 #[utoipa::path(post, path = "/api/auth/oidc/{name}/callback", tag = "auth", params(("name" = String, Path)),
     request_body = CallbackBody, responses(
-    (status = 200, body = TokenAnswer), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
+    (status = 200, body = TokenAnswer), (status = 400, body = ErrorBody), (status = 401, body = NotSignedIn),
+    (status = 403, body = ErrorBody),
     (status = 422, body = ValidationBody), (status = 502, body = ErrorBody)))]
 async fn oidc_callback(
     State(app): State<App>,
@@ -337,7 +342,7 @@ async fn oidc_callback(
 #[utoipa::path(get, path = "/api/auth/oidc/{name}/callback", tag = "auth",
     params(("name" = String, Path), ("code" = String, Query), ("state" = String, Query)), responses(
     (status = 200, body = TokenAnswer), (status = 303, description = "To the front end, for a browser"),
-    (status = 400, body = ErrorBody), (status = 422, body = ValidationBody), (status = 502, body = ErrorBody)))]
+    (status = 401, body = NotSignedIn), (status = 400, body = ErrorBody), (status = 422, body = ValidationBody), (status = 502, body = ErrorBody)))]
 async fn oidc_return(
     State(app): State<App>,
     Segment(name): Segment,
@@ -358,7 +363,7 @@ struct HandoverBody {
 /// Exchange the code of a finished sign-in for tokens: once, and only the browser that signed in.
 #[utoipa::path(post, path = "/api/auth/handover", tag = "auth", request_body = HandoverBody, responses(
     (status = 200, body = TokenAnswer), (status = 400, body = ErrorBody),
-    (status = 401, body = ErrorBody, description = "The second factor is still to be shown"),
+    (status = 401, body = NotSignedIn, description = "The second factor is still to be shown"),
     (status = 422, body = ValidationBody)))]
 async fn handover(
     State(app): State<App>,

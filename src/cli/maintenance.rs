@@ -41,6 +41,6 @@ pub(super) fn config(command: &ConfigCommand) -> Result {
 
 /// Prints the OpenAPI document.
 pub(super) fn openapi() -> Result {
-    Output::say(&crate::router::document().to_pretty_json()?);
+    Output::say(&crate::router::described().1.to_pretty_json()?);
     Ok(())
 }

@@ -52,7 +52,7 @@ use pool::Pool;
 pub use pool::allowances::AllowanceView;
 pub use pool::health::PauseView;
 pub use pool::quotas::{GroupQuota, QuotaError};
-pub use routes::{Described, complete_chat_by_plugin, generate_by_plugin, routes};
+pub use routes::{complete_chat_by_plugin, generate_by_plugin, routes};
 use upstream::Upstream;
 pub use upstream::proxy::{NoProxy, Proxy};
 pub use view::{ModelQuota, PersonQuota, PoolModel};

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response};
-use axum::routing::{get, post};
-use axum::{Extension, Router};
 use millpond_wire::Endpoint;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::Gateway;
 use super::call::serve;
@@ -24,9 +25,10 @@ const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 
 /// Calls a model in OpenAI's dialect.
 #[utoipa::path(post, path = "/v1/chat/completions", tag = "models", request_body(content = serde_json::Value,
-    description = "OpenAI's chat completion request"), security(("api_key" = []), ("access_token" = [])), responses(
+    description = "OpenAI's chat completion request",
+    example = json!({"model": "gpt-5-mini", "messages": [{"role": "user", "content": "What is a mill pond?"}]})), security(("api_key" = []), ("access_token" = [])), responses(
     (status = 200, body = serde_json::Value, description = "OpenAI's chat completion, or its chunks as server-sent events"),
-    (status = 400, description = "The request can't be read"), (status = 401, description = "No such key"),
+    (status = 400, description = "The request can't be read"),
     (status = 404, description = "No such model"),
     (status = 429, description = "Out of quota or over a limit; see Retry-After")))]
 pub(crate) async fn complete_chat(
@@ -56,9 +58,10 @@ pub async fn complete_chat_by_plugin(
 
 /// Calls a model in Anthropic's dialect.
 #[utoipa::path(post, path = "/v1/messages", tag = "models", request_body(content = serde_json::Value,
-    description = "Anthropic's message request"), security(("api_key" = []), ("access_token" = [])), responses(
+    description = "Anthropic's message request", example = json!({"model": "claude-sonnet-4-5", "max_tokens": 200,
+    "messages": [{"role": "user", "content": "What is a mill pond?"}]})), security(("api_key" = []), ("access_token" = []), ("x_api_key" = [])), responses(
     (status = 200, body = serde_json::Value, description = "Anthropic's message, or its events"),
-    (status = 400, description = "The request can't be read"), (status = 401, description = "No such key"),
+    (status = 400, description = "The request can't be read"),
     (status = 404, description = "No such model"),
     (status = 429, description = "Out of quota or over a limit; see Retry-After")))]
 pub(crate) async fn create_message(
@@ -74,8 +77,9 @@ pub(crate) async fn create_message(
 
 /// Counts the tokens of a message, as its provider would.
 #[utoipa::path(post, path = "/v1/messages/count_tokens", tag = "models", request_body(content = serde_json::Value,
-    description = "Anthropic's message request"), security(("api_key" = []), ("access_token" = [])), responses(
-    (status = 200, body = serde_json::Value), (status = 401, description = "No such key")))]
+    description = "Anthropic's message request", example = json!({"model": "claude-sonnet-4-5", "max_tokens": 200,
+    "messages": [{"role": "user", "content": "What is a mill pond?"}]})), security(("api_key" = []), ("access_token" = []), ("x_api_key" = [])), responses(
+    (status = 200, body = serde_json::Value)))]
 pub(crate) async fn count_message_tokens(
     State(gateway): State<Arc<Gateway>>,
     caller: Caller,
@@ -99,15 +103,39 @@ fn of_anthropic(endpoint: Endpoint, headers: &HeaderMap, query: &QueryMap) -> Ou
 }
 
 /// Calls a model in Google's dialect: `generateContent`, `streamGenerateContent` or `countTokens`.
-#[utoipa::path(post, path = "/v1beta/models/{model}", tag = "models", params(("model" = String, Path,
+#[utoipa::path(post, path = "/v1beta/models/{*model}", tag = "models", params(("model" = String, Path,
     description = "The model, a colon and what to do: `gemini-2.5-flash:generateContent`")),
-    request_body(content = serde_json::Value, description = "Google's generateContent request"),
-    security(("api_key" = []), ("access_token" = [])), responses(
+    request_body(content = serde_json::Value,
+    description = "Google's generateContent request",
+    example = json!({"contents": [{"role": "user", "parts": [{"text": "What is a mill pond?"}]}]})),
+    security(("api_key" = []), ("access_token" = []), ("x_goog_api_key" = []), ("query_key" = [])), responses(
     (status = 200, body = serde_json::Value, description = "Google's answer; streamed as server-sent events with `alt=sse`, else as one JSON array"),
-    (status = 400, description = "The request can't be read"), (status = 401, description = "No such key"),
+    (status = 400, description = "The request can't be read"),
     (status = 404, description = "No such model or action"),
     (status = 429, description = "Out of quota or over a limit; see Retry-After")))]
 pub(crate) async fn generate_content(
+    State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
+    Segment(target): Segment,
+    query: QueryMap,
+    Extension(RequestId(id)): Extension<RequestId>,
+    request: Request,
+) -> Result<Response<Body>> {
+    generate_by_plugin(&gateway, caller, &target, &query, id, request).await
+}
+
+/// The same under the path that Google's newer clients call.
+#[utoipa::path(post, path = "/v1/models/{*id}", tag = "models", params(("id" = String, Path,
+    description = "The model, a colon and what to do: `gemini-2.5-flash:generateContent`")),
+    request_body(content = serde_json::Value,
+    description = "Google's generateContent request",
+    example = json!({"contents": [{"role": "user", "parts": [{"text": "What is a mill pond?"}]}]})),
+    security(("api_key" = []), ("access_token" = []), ("x_goog_api_key" = []), ("query_key" = [])), responses(
+    (status = 200, body = serde_json::Value, description = "Google's answer; streamed as server-sent events with `alt=sse`, else as one JSON array"),
+    (status = 400, description = "The request can't be read"),
+    (status = 404, description = "No such model or action"),
+    (status = 429, description = "Out of quota or over a limit; see Retry-After")))]
+pub(crate) async fn generate_content_v1(
     State(gateway): State<Arc<Gateway>>,
     caller: Caller,
     Segment(target): Segment,
@@ -139,28 +167,14 @@ pub async fn generate_by_plugin(
     serve(gateway, caller, request_id, request, outside).await
 }
 
-/// What the OpenAPI document says of this room.
-#[derive(utoipa::OpenApi)]
-#[openapi(paths(
-    models::list_models,
-    models::find_model,
-    models::list_gemini_models,
-    models::find_gemini_model,
-    complete_chat,
-    create_message,
-    count_message_tokens,
-    generate_content
-))]
-pub struct Described;
-
-/// The routes of this room.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/v1/models", get(models::list_models))
-        .route("/v1/models/{*id}", get(models::find_model).post(generate_content))
-        .route("/v1/chat/completions", post(complete_chat))
-        .route("/v1/messages", post(create_message))
-        .route("/v1/messages/count_tokens", post(count_message_tokens))
-        .route("/v1beta/models", get(models::list_gemini_models))
-        .route("/v1beta/models/{*target}", get(models::find_gemini_model).post(generate_content))
+/// The routes of this room, with their description.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(models::list_models))
+        .routes(routes!(models::find_model, generate_content_v1))
+        .routes(routes!(complete_chat))
+        .routes(routes!(create_message))
+        .routes(routes!(count_message_tokens))
+        .routes(routes!(models::list_gemini_models))
+        .routes(routes!(models::find_gemini_model, generate_content))
 }

@@ -16,6 +16,7 @@ mod allowances;
 mod attacks;
 mod audit;
 mod auth;
+mod document;
 mod edge;
 mod gateway;
 mod gateway_attempts;

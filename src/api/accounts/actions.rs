@@ -13,8 +13,8 @@ use crate::audit::{Action, Entry, Facts, Field, Target};
 use crate::auth::extract::{Client, Member};
 use crate::edge::error::{ApiError, Result};
 use crate::edge::input::Object;
-use crate::gateway::{Checked, Trial};
-use crate::ids::{AccountId, UserId};
+use crate::gateway::{Checked, PauseView, Trial};
+use crate::ids::AccountId;
 use crate::messages::say;
 use crate::state::Invalidation;
 use crate::store::accounts::AccountRow;
@@ -44,8 +44,13 @@ pub(super) struct AccountAction<'a> {
 type Done = Result<Json<Answer<Value>>>;
 
 impl AccountAction<'_> {
-    pub(super) async fn find(&self) -> Result<AccountRow> {
-        find(self.app, self.member.user.id, self.reach, &self.id).await
+    async fn find(&self) -> Result<AccountRow> {
+        let store = &self.app.core.store;
+        let row = match self.reach {
+            Reach::Own => store.find_account(self.member.user.id, &self.id).await?,
+            Reach::All => store.find_any_account(&self.id).await?,
+        };
+        row.ok_or_else(gone)
     }
 
     pub(super) async fn show(&self) -> Result<Json<Answer<Account>>> {
@@ -196,6 +201,19 @@ impl AccountAction<'_> {
         Ok(Answer::data(self.app.gateway.check(self.find().await?, trial).await))
     }
 
+    pub(super) async fn pauses(&self) -> Result<Json<Answer<Vec<PauseView>>>> {
+        let row = self.find().await?;
+        Ok(Answer::data(self.app.gateway.pauses_of(&row.id)))
+    }
+
+    pub(super) async fn resume(&self) -> Result<Json<Answer<Vec<PauseView>>>> {
+        let row = self.find().await?;
+        // Recorded first: pauses are shared state, and none ends unrecorded.
+        self.app.core.audit.record(&self.entry(Action::PauseEnded, Facts::new())).await?;
+        self.app.gateway.resume(&row.id).await?;
+        Ok(Answer::changed(say("account_resumed"), self.app.gateway.pauses_of(&row.id)))
+    }
+
     /// Changes the account, with the entry that tells of the row as it becomes, and tells every instance. Where nothing
     /// changes, only the entry is written: that somebody asked is on record.
     async fn edit(
@@ -226,14 +244,6 @@ impl AccountAction<'_> {
     fn entry(&self, action: Action, facts: Facts) -> Entry {
         self.member.does(action, self.client).on(Target::account(&self.id)).after(facts)
     }
-}
-
-pub(super) async fn find(app: &App, user: UserId, reach: Reach, id: &AccountId) -> Result<AccountRow> {
-    let row = match reach {
-        Reach::Own => app.core.store.find_account(user, id).await?,
-        Reach::All => app.core.store.find_any_account(id).await?,
-    };
-    row.ok_or_else(gone)
 }
 
 /// Whether a name is among those that an account's quotas are listed under, or may be asked for under.

@@ -25,7 +25,7 @@ use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Client, Member};
 use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::edge::input::{Object, Segment, Segments};
-use crate::gateway::Checked;
+use crate::gateway::{Checked, PauseView};
 use crate::ids::{AccountId, UserId};
 use crate::messages::say;
 use crate::state::Invalidation;
@@ -45,6 +45,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(rotate))
         .routes(routes!(check))
         .routes(routes!(set_model))
+        .routes(routes!(pauses))
+        .routes(routes!(resume))
         .merge(transfer::routes())
         .merge(openrouter::routes())
         .merge(admin::routes())
@@ -124,7 +126,7 @@ async fn store(app: &App, member: &Member, client: &Client, row: &AccountRow) ->
 }
 
 /// Add an upstream account.
-#[utoipa::path(post, path = "/api/plugin-api/accounts", tag = "accounts", request_body = Wanted,
+#[utoipa::path(post, operation_id = "create_account", path = "/api/plugin-api/accounts", tag = "accounts", request_body = Wanted,
     security(("access_token" = [])),
     responses((status = 201, body = Answer<Account>), (status = 400, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn create(
@@ -149,7 +151,7 @@ pub(super) async fn accounts_of(app: &App, owner: UserId) -> Result<Vec<Account>
 }
 
 /// My upstream accounts, newest first.
-#[utoipa::path(get, path = "/api/plugin-api/accounts", tag = "accounts", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "list_accounts", path = "/api/plugin-api/accounts", tag = "accounts", security(("access_token" = [])),
     responses((status = 200, body = Answer<Vec<Account>>)))]
 async fn list(State(app): State<App>, member: Member) -> Result<Json<Answer<Vec<Account>>>> {
     Ok(Answer::data(accounts_of(&app, member.user.id).await?))
@@ -160,7 +162,7 @@ fn mine<'a>(app: &'a App, member: &'a Member, client: &'a Client, id: String) ->
 }
 
 /// One of my upstream accounts.
-#[utoipa::path(get, path = "/api/plugin-api/accounts/{cookie_id}", tag = "accounts", params(("cookie_id" = String, Path)),
+#[utoipa::path(get, operation_id = "find_account", path = "/api/plugin-api/accounts/{cookie_id}", tag = "accounts", params(("cookie_id" = String, Path)),
     security(("access_token" = [])), responses((status = 200, body = Answer<Account>), (status = 404, body = ErrorBody)))]
 async fn get(
     State(app): State<App>,
@@ -172,7 +174,7 @@ async fn get(
 }
 
 /// Change what is given of one of my accounts; what is absent stays.
-#[utoipa::path(patch, path = "/api/plugin-api/accounts/{cookie_id}", tag = "accounts", params(("cookie_id" = String, Path)),
+#[utoipa::path(patch, operation_id = "change_account", path = "/api/plugin-api/accounts/{cookie_id}", tag = "accounts", params(("cookie_id" = String, Path)),
     request_body = Wanted, security(("access_token" = [])),
     responses((status = 200, body = Answer<Account>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn change(
@@ -185,7 +187,7 @@ async fn change(
 }
 
 /// Delete one of my accounts. Its usage rows stay.
-#[utoipa::path(delete, path = "/api/plugin-api/accounts/{cookie_id}", tag = "accounts",
+#[utoipa::path(delete, operation_id = "delete_account", path = "/api/plugin-api/accounts/{cookie_id}", tag = "accounts",
     params(("cookie_id" = String, Path)), security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody)))]
 async fn delete(
@@ -205,7 +207,7 @@ struct AccountStatus {
 }
 
 /// Switch one of my accounts on or off.
-#[utoipa::path(put, path = "/api/plugin-api/accounts/{cookie_id}/status", tag = "accounts",
+#[utoipa::path(put, operation_id = "set_account_status", path = "/api/plugin-api/accounts/{cookie_id}/status", tag = "accounts",
     params(("cookie_id" = String, Path)), request_body = AccountStatus, security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn set_status(
@@ -226,7 +228,7 @@ struct AccountName {
 }
 
 /// Rename one of my accounts.
-#[utoipa::path(put, path = "/api/plugin-api/accounts/{cookie_id}/name", tag = "accounts",
+#[utoipa::path(put, operation_id = "rename_account", path = "/api/plugin-api/accounts/{cookie_id}/name", tag = "accounts",
     params(("cookie_id" = String, Path)), request_body = AccountName, security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn rename(
@@ -246,7 +248,7 @@ struct AccountType {
 }
 
 /// Put one of my accounts into the shared pool or take it out.
-#[utoipa::path(put, path = "/api/plugin-api/accounts/{cookie_id}/type", tag = "accounts",
+#[utoipa::path(put, operation_id = "set_account_type", path = "/api/plugin-api/accounts/{cookie_id}/type", tag = "accounts",
     params(("cookie_id" = String, Path)), request_body = AccountType, security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 async fn set_type(
@@ -268,7 +270,7 @@ struct NewCredential {
 }
 
 /// Give one of my accounts other credentials. Its pauses end with the old ones.
-#[utoipa::path(put, path = "/api/plugin-api/accounts/{cookie_id}/credential", tag = "accounts",
+#[utoipa::path(put, operation_id = "rotate_credential", path = "/api/plugin-api/accounts/{cookie_id}/credential", tag = "accounts",
     params(("cookie_id" = String, Path)), request_body = NewCredential, security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn rotate(
@@ -291,7 +293,7 @@ struct Try {
 }
 
 /// Make one cheap call on one of my accounts and say what the provider said.
-#[utoipa::path(post, path = "/api/plugin-api/accounts/{cookie_id}/check", tag = "accounts",
+#[utoipa::path(post, operation_id = "check_account", path = "/api/plugin-api/accounts/{cookie_id}/check", tag = "accounts",
     params(("cookie_id" = String, Path)), request_body = Try, security(("access_token" = [])),
     responses((status = 200, body = Answer<Checked>), (status = 404, body = ErrorBody)))]
 async fn check(
@@ -304,7 +306,7 @@ async fn check(
 }
 
 /// Switch one model of one of my accounts on or off.
-#[utoipa::path(put, path = "/api/plugin-api/accounts/{cookie_id}/quotas/{model_name}/status", tag = "accounts",
+#[utoipa::path(put, operation_id = "set_model_status", path = "/api/plugin-api/accounts/{cookie_id}/quotas/{model_name}/status", tag = "accounts",
     params(("cookie_id" = String, Path), ("model_name" = String, Path)), request_body = AccountStatus,
     security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
@@ -316,4 +318,30 @@ async fn set_model(
 ) -> Result<Json<Answer<Value>>> {
     let [id, model] = path;
     mine(&app, &member, &client, id).set_model(&model, body).await
+}
+
+/// Why and until when one of my accounts, or a part of it, serves nobody.
+#[utoipa::path(get, operation_id = "list_pauses", path = "/api/plugin-api/accounts/{cookie_id}/pauses", tag = "accounts",
+    params(("cookie_id" = String, Path)), security(("access_token" = [])),
+    responses((status = 200, body = Answer<Vec<PauseView>>), (status = 404, body = ErrorBody)))]
+async fn pauses(
+    State(app): State<App>,
+    member: Member,
+    client: Client,
+    Segment(id): Segment,
+) -> Result<Json<Answer<Vec<PauseView>>>> {
+    mine(&app, &member, &client, id).pauses().await
+}
+
+/// End every pause of one of my accounts.
+#[utoipa::path(post, operation_id = "resume_account", path = "/api/plugin-api/accounts/{cookie_id}/resume", tag = "accounts",
+    params(("cookie_id" = String, Path)), security(("access_token" = [])),
+    responses((status = 200, body = Answer<Vec<PauseView>>), (status = 404, body = ErrorBody)))]
+async fn resume(
+    State(app): State<App>,
+    member: Member,
+    client: Client,
+    Segment(id): Segment,
+) -> Result<Json<Answer<Vec<PauseView>>>> {
+    mine(&app, &member, &client, id).resume().await
 }

@@ -67,20 +67,20 @@ struct Link {
 
 /// Where to send a person who wants to link an account.
 #[derive(Serialize, ToSchema)]
-struct Begun {
+struct AccountLinkBegun {
     auth_url: String,
     state: String,
     expires_in: u64,
 }
 
 /// Begin to link an account at OpenRouter.
-#[utoipa::path(post, path = "/api/plugin-api/oauth/authorize", tag = "accounts", request_body = Link,
+#[utoipa::path(post, operation_id = "begin_account_link", path = "/api/plugin-api/oauth/authorize", tag = "accounts", request_body = Link,
     security(("access_token" = [])),
-    responses((status = 200, body = Answer<Begun>), (status = 422, body = ValidationBody)))]
+    responses((status = 200, body = Answer<AccountLinkBegun>), (status = 422, body = ValidationBody)))]
 async fn authorize(
     State(app): State<App>,
     MemberOptionalBody(member, mut body): MemberOptionalBody,
-) -> Result<Json<Answer<Begun>>> {
+) -> Result<Json<Answer<AccountLinkBegun>>> {
     let shared = body.optional_integer("is_shared", 0, 1) == Some(1);
     body.finish()?;
     has_room(&app, member.user.id).await?;
@@ -104,7 +104,7 @@ async fn authorize(
         .append_pair("code_challenge", &challenge)
         .append_pair("code_challenge_method", "S256");
     let (auth_url, state) = (address.to_string(), state.expose_secret().to_owned());
-    Ok(Answer::data(Begun { auth_url, state, expires_in: LIFE.as_secs() }))
+    Ok(Answer::data(AccountLinkBegun { auth_url, state, expires_in: LIFE.as_secs() }))
 }
 
 /// The address that the browser came back to, whole.
@@ -128,7 +128,7 @@ fn refused(code: &'static str) -> ApiError {
 }
 
 /// Finish linking an account: the address with which the browser came back becomes an account of mine.
-#[utoipa::path(post, path = "/api/plugin-api/oauth/callback", tag = "accounts", request_body = CameBack,
+#[utoipa::path(post, operation_id = "finish_account_link", path = "/api/plugin-api/oauth/callback", tag = "accounts", request_body = CameBack,
     security(("access_token" = [])),
     responses((status = 200, body = Answer<Account>), (status = 400, body = ErrorBody), (status = 502, body = ErrorBody)))]
 async fn finish(
@@ -192,7 +192,7 @@ async fn exchange(app: &App, code: &str, verifier: &str) -> Result<SecretString>
 }
 
 /// What a browser sees that comes back from OpenRouter by itself: words only.
-#[utoipa::path(get, path = "/api/plugin-api/oauth/callback", tag = "accounts", params(
+#[utoipa::path(get, operation_id = "account_link_page", path = "/api/plugin-api/oauth/callback", tag = "accounts", params(
     ("code" = Option<String>, Query), ("state" = Option<String>, Query), ("error" = Option<String>, Query)),
     responses((status = 200, description = "A page that says how to go on"), (status = 400, description = "A page that says why not")))]
 async fn land(query: QueryMap) -> Response {

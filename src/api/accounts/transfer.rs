@@ -59,27 +59,27 @@ struct Imported {
     success: bool,
     #[schema(value_type = String)]
     message: Text,
-    created: Vec<Line>,
-    failed: Vec<BadLine>,
+    created: Vec<ImportedLine>,
+    failed: Vec<RefusedLine>,
 }
 
 /// A line that became an account.
 #[derive(Serialize, ToSchema)]
-struct Line {
+struct ImportedLine {
     line: u64,
     cookie_id: AccountId,
 }
 
 /// A line that did not, and why.
 #[derive(Serialize, ToSchema)]
-struct BadLine {
+struct RefusedLine {
     line: u64,
     #[schema(value_type = String)]
     message: Text,
     details: Vec<FieldError>,
 }
 
-impl BadLine {
+impl RefusedLine {
     fn new(line: u64, error: ApiError) -> Self {
         Self { line, details: error.details().to_vec(), message: error.message }
     }
@@ -211,7 +211,7 @@ fn value_of(name: &str, cell: &str) -> Result<Value> {
 }
 
 /// Adds many accounts at once.
-#[utoipa::path(post, path = "/api/plugin-api/accounts/import", tag = "accounts", security(("access_token" = [])),
+#[utoipa::path(post, operation_id = "import_accounts", path = "/api/plugin-api/accounts/import", tag = "accounts", security(("access_token" = [])),
     request_body(content = Value, description = "A list of accounts as for creating one, bare or as `accounts`; or CSV with the \
     members' names in its first line"),
     responses((status = 200, body = Imported), (status = 400, body = ErrorBody), (status = 422, body = Imported)))]
@@ -224,7 +224,7 @@ async fn import(
     for (line, entry) in entries {
         match entry.and_then(|object| make(&app, &member, object)) {
             Ok(row) => made.push((line, row)),
-            Err(error) => failed.push(BadLine::new(line, error)),
+            Err(error) => failed.push(RefusedLine::new(line, error)),
         }
     }
     let created = store_all(&app, &member, &client, made, &mut failed).await?;
@@ -241,19 +241,19 @@ async fn store_all(
     member: &Member,
     client: &Client,
     made: Vec<(u64, AccountRow)>,
-    failed: &mut Vec<BadLine>,
-) -> Result<Vec<Line>> {
+    failed: &mut Vec<RefusedLine>,
+) -> Result<Vec<ImportedLine>> {
     let mut tx = app.core.store.begin().await?;
     let mut count = tx.count_accounts(member.user.id).await?;
     let mut created = Vec::new();
     for (line, row) in made {
         if count >= MOST_ACCOUNTS {
-            failed.push(BadLine::new(line, too_many_accounts()));
+            failed.push(RefusedLine::new(line, too_many_accounts()));
             continue;
         }
         tx.create_account(&row).await?;
         count += 1;
-        created.push(Line { line, cookie_id: row.id });
+        created.push(ImportedLine { line, cookie_id: row.id });
     }
     if !created.is_empty() {
         let count = i64::try_from(created.len()).unwrap_or(MOST_ACCOUNTS);
@@ -265,7 +265,7 @@ async fn store_all(
 }
 
 /// All my accounts as a file, without credentials, headers and proxies.
-#[utoipa::path(get, path = "/api/plugin-api/accounts/export", tag = "accounts", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "export_accounts", path = "/api/plugin-api/accounts/export", tag = "accounts", security(("access_token" = [])),
     params(("format" = Option<String>, Query, description = "`json` (unless told) or `csv`")),
     responses((status = 200, description = "The file"), (status = 422, body = ValidationBody)))]
 async fn export(State(app): State<App>, member: Member, client: Client, query: QueryMap) -> Result<Response> {

@@ -87,7 +87,7 @@ fn read(mut body: Object, now: Timestamp) -> Result<NewAnnouncement> {
 }
 
 /// The newest announcements, shown or not.
-#[utoipa::path(get, path = "/api/admin/announcements", tag = "admin", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "list_announcements", path = "/api/admin/announcements", tag = "admin", security(("access_token" = [])),
     responses((status = 200, body = AnnouncementList), (status = 403, body = ErrorBody)))]
 async fn list(State(app): State<App>, _: Auditor) -> Result<Json<AnnouncementList>> {
     let rows = app.core.store.list_announcements(MOST).await?;
@@ -95,7 +95,7 @@ async fn list(State(app): State<App>, _: Auditor) -> Result<Json<AnnouncementLis
 }
 
 /// Tell everybody something.
-#[utoipa::path(post, path = "/api/admin/announcements", tag = "admin", request_body = WantedAnnouncement,
+#[utoipa::path(post, operation_id = "create_announcement", path = "/api/admin/announcements", tag = "admin", request_body = WantedAnnouncement,
     security(("access_token" = [])), responses((status = 200, body = AnnouncementView),
     (status = 400, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn create(
@@ -126,7 +126,7 @@ fn id(text: &str) -> Result<AnnouncementId> {
 }
 
 /// Change an announcement.
-#[utoipa::path(put, path = "/api/admin/announcements/{announcement_id}", tag = "admin",
+#[utoipa::path(put, operation_id = "change_announcement", path = "/api/admin/announcements/{announcement_id}", tag = "admin",
     params(("announcement_id" = i64, Path)), request_body = WantedAnnouncement, security(("access_token" = [])),
     responses((status = 200, body = Done), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 422, body = ValidationBody)))]
@@ -149,7 +149,7 @@ async fn change(
 }
 
 /// Remove an announcement.
-#[utoipa::path(delete, path = "/api/admin/announcements/{announcement_id}", tag = "admin",
+#[utoipa::path(delete, operation_id = "remove_announcement", path = "/api/admin/announcements/{announcement_id}", tag = "admin",
     params(("announcement_id" = i64, Path)), security(("access_token" = [])),
     responses((status = 200, body = Done), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 async fn remove(
@@ -170,7 +170,7 @@ async fn remove(
 
 /// An announcement as members read it.
 #[derive(Debug, Serialize, ToSchema)]
-struct Told {
+struct CurrentAnnouncement {
     id: AnnouncementId,
     /// In the language that the client asks for, where there is one.
     text: String,
@@ -179,22 +179,27 @@ struct Told {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct ToldList {
+struct CurrentAnnouncementList {
     success: bool,
-    data: Vec<Told>,
+    data: Vec<CurrentAnnouncement>,
 }
 
 /// What administrators tell everybody now.
-#[utoipa::path(get, path = "/api/announcements", tag = "users", security(("access_token" = [])),
-    responses((status = 200, body = ToldList), (status = 401, body = ErrorBody)))]
-async fn current(State(app): State<App>, _: Member) -> Result<Json<ToldList>> {
+#[utoipa::path(get, operation_id = "current_announcements", path = "/api/announcements", tag = "users", security(("access_token" = [])),
+    responses((status = 200, body = CurrentAnnouncementList), (status = 401, body = ErrorBody)))]
+async fn current(State(app): State<App>, _: Member) -> Result<Json<CurrentAnnouncementList>> {
     let told = |row: AnnouncementRow| {
         let text = match Language::of_this_answer() {
             Language::Chinese => row.text_zh.or(row.text_en),
             Language::English => row.text_en.or(row.text_zh),
         };
-        Told { id: row.id, text: text.unwrap_or_default(), starts_at: row.starts_at, ends_at: row.ends_at }
+        CurrentAnnouncement {
+            id: row.id,
+            text: text.unwrap_or_default(),
+            starts_at: row.starts_at,
+            ends_at: row.ends_at,
+        }
     };
     let rows = app.core.store.current_announcements(app.core.clock.now(), MOST).await?;
-    Ok(Json(ToldList { success: true, data: rows.into_iter().map(told).collect() }))
+    Ok(Json(CurrentAnnouncementList { success: true, data: rows.into_iter().map(told).collect() }))
 }

@@ -26,7 +26,7 @@ struct Settings {
 }
 
 /// The settings in force.
-#[utoipa::path(get, path = "/api/admin/settings", tag = "admin", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "show_settings", path = "/api/admin/settings", tag = "admin", security(("access_token" = [])),
     responses((status = 200, body = Settings), (status = 403, body = ErrorBody)))]
 async fn settings(State(app): State<App>, _: Auditor) -> Result<Json<Settings>> {
     let data = app.core.config.describe().into_iter().collect();

@@ -70,8 +70,8 @@ fn truth(query: &QueryMap, name: &str) -> Option<bool> {
 }
 
 /// Search people.
-#[utoipa::path(get, path = "/api/admin/users", tag = "admin", security(("access_token" = [])), params(
-    ("search" = Option<String>, Query, description = "a part of the name"), ("role" = Option<String>, Query),
+#[utoipa::path(get, operation_id = "list_people", path = "/api/admin/users", tag = "admin", security(("access_token" = [])), params(
+    ("search" = Option<String>, Query, description = "a part of the name"), ("role" = Option<Role>, Query),
     ("active" = Option<bool>, Query), ("silenced" = Option<bool>, Query), ("trust_level" = Option<i32>, Query),
     ("cursor" = Option<i32>, Query), ("limit" = Option<i64>, Query)),
     responses((status = 200, body = People), (status = 403, body = ErrorBody)))]
@@ -113,7 +113,7 @@ async fn person(app: &App, id: &str) -> Result<User> {
 }
 
 /// One person.
-#[utoipa::path(get, path = "/api/admin/users/{user_id}", tag = "admin", params(("user_id" = i32, Path)),
+#[utoipa::path(get, operation_id = "find_person", path = "/api/admin/users/{user_id}", tag = "admin", params(("user_id" = i32, Path)),
     security(("access_token" = [])),
     responses((status = 200, body = PersonDetail), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 async fn find(State(app): State<App>, _: Auditor, Segment(id): Segment) -> Result<Json<PersonDetail>> {
@@ -162,7 +162,7 @@ fn read(mut body: Object) -> Result<UserChanges> {
 }
 
 /// Change a person. Every instance knows within a second.
-#[utoipa::path(patch, path = "/api/admin/users/{user_id}", tag = "admin", params(("user_id" = i32, Path)),
+#[utoipa::path(patch, operation_id = "change_person", path = "/api/admin/users/{user_id}", tag = "admin", params(("user_id" = i32, Path)),
     request_body = PersonChange, security(("access_token" = [])), responses((status = 200, body = PersonView),
     (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 409, body = ErrorBody, description = "The last administrator"), (status = 422, body = ValidationBody)))]
@@ -192,7 +192,7 @@ async fn change(
 }
 
 /// Remove a person with all that is theirs. Their calls stay in the totals.
-#[utoipa::path(delete, path = "/api/admin/users/{user_id}", tag = "admin", params(("user_id" = i32, Path),
+#[utoipa::path(delete, operation_id = "remove_person", path = "/api/admin/users/{user_id}", tag = "admin", params(("user_id" = i32, Path),
     ("usage" = Option<String>, Query, description = "`anonymise` (under nobody's name, the default) or `keep` (together, under a number)")),
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
@@ -227,7 +227,7 @@ struct ResetLink {
 }
 
 /// Make a link with which a person can set a new password, once and within an hour.
-#[utoipa::path(post, path = "/api/admin/users/{user_id}/reset-link", tag = "admin", params(("user_id" = i32, Path)),
+#[utoipa::path(post, operation_id = "make_reset_link", path = "/api/admin/users/{user_id}/reset-link", tag = "admin", params(("user_id" = i32, Path)),
     security(("access_token" = [])), responses((status = 200, body = ResetLink), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody)))]
 async fn reset_link(
@@ -245,7 +245,7 @@ async fn reset_link(
 }
 
 /// End all sessions of a person, everywhere and at once.
-#[utoipa::path(delete, path = "/api/admin/users/{user_id}/sessions", tag = "admin", params(("user_id" = i32, Path)),
+#[utoipa::path(delete, operation_id = "end_sessions_of_person", path = "/api/admin/users/{user_id}/sessions", tag = "admin", params(("user_id" = i32, Path)),
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody)))]
 async fn end_sessions(
@@ -261,7 +261,7 @@ async fn end_sessions(
 }
 
 /// Remove the second factor of a person who lost it.
-#[utoipa::path(delete, path = "/api/admin/users/{user_id}/totp", tag = "admin", params(("user_id" = i32, Path)),
+#[utoipa::path(delete, operation_id = "remove_totp_of_person", path = "/api/admin/users/{user_id}/totp", tag = "admin", params(("user_id" = i32, Path)),
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody)))]
 async fn remove_totp(
