@@ -18,6 +18,13 @@ use crate::server;
 pub(super) async fn run() -> Result {
     let config = Config::load()?;
     logging::start(&config);
+    let without_effect: Vec<&str> = config.without_effect().collect();
+    if !without_effect.is_empty() {
+        tracing::warn!(
+            variables = without_effect.join(", "),
+            "these settings have no effect in this version"
+        );
+    }
     let address = config.http.address;
     let app = App::start(config, Clock::System).await?;
     let listener =

@@ -22,9 +22,9 @@ pub struct CallsConfig {
 
 impl Reader<'_> {
     pub(super) fn calls(&mut self) -> Option<CallsConfig> {
-        let queue_timeout = self.number("QUEUE_TIMEOUT_SECONDS", 10, 0, 3_600).map(Duration::from_secs);
-        let queue_size = self.number("QUEUE_SIZE", 1_000, 0, 100_000);
-        let hedge_after = self.number("HEDGE_AFTER_SECONDS", 0, 0, 3_600).map(Duration::from_secs);
+        let queue_timeout = self.number("QUEUE_TIMEOUT_SECONDS", 0, 3_600).map(Duration::from_secs);
+        let queue_size = self.number("QUEUE_SIZE", 0, 100_000);
+        let hedge_after = self.number("HEDGE_AFTER_SECONDS", 0, 3_600).map(Duration::from_secs);
         let fallbacks = self.fallbacks();
         Some(CallsConfig {
             queue_timeout: queue_timeout?,

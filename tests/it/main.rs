@@ -36,6 +36,7 @@ mod process;
 mod provider;
 mod quotas;
 mod recorder;
+mod settings;
 mod signin;
 mod signin_identities;
 mod signin_provider;
