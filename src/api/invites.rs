@@ -15,6 +15,7 @@ use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Admin, Auditor, Client};
 use crate::auth::one_time;
 use crate::clock::Timestamp;
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::edge::input::{QueryMap, Segment, path_id};
 use crate::ids::{InviteId, UserId};
@@ -94,16 +95,15 @@ async fn list(State(app): State<App>, _: Auditor, query: QueryMap) -> Result<Jso
     Ok(Json(InviteList { success: true, data, next }))
 }
 
-/// What to make an invite of.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
-struct NewInvite {
-    /// How many people may use it; 1 when absent.
-    #[schema(minimum = 1, maximum = 100_000)]
-    uses: Option<i64>,
-    expires_at: Option<Timestamp>,
-    #[schema(max_length = 200)]
-    note: Option<String>,
+body! {
+    /// What to make an invite of.
+    struct NewInvite {
+        /// How many people may use it; 1 when absent.
+        uses: Option<i64> = optional_integer(1, 100_000),
+        expires_at: Option<Timestamp> = optional_moment(),
+        note: Option<String> = optional_text(200),
+    }
+    example {"uses": 3, "note": "for the reading circle"}
 }
 
 /// Make an invite. The answer shows its code, never again.
@@ -113,16 +113,13 @@ struct NewInvite {
 async fn create(
     State(app): State<App>,
     client: Client,
-    MemberBody(member, mut body): MemberBody,
+    MemberBody(member, body): MemberBody,
 ) -> Result<Json<InviteView>> {
     let Admin(admin) = Admin::of(&app.auth, member)?;
-    let uses = body.optional_integer("uses", 1, 100_000).unwrap_or(1);
-    let expires_at = body.optional_moment("expires_at");
-    let note = body.optional_text("note", 200);
-    body.finish()?;
+    let NewInvite { uses, expires_at, note } = NewInvite::read(body)?;
     let code = one_time::secret();
     let hash = one_time::hash(code.expose_secret());
-    let uses = i32::try_from(uses).unwrap_or(1);
+    let uses = uses.and_then(|uses| i32::try_from(uses).ok()).unwrap_or(1);
     let invite = invites::NewInvite {
         code_hash: &hash,
         uses,

@@ -16,8 +16,9 @@ use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Client, Member};
 use crate::auth::keys::{self, KeyHash};
 use crate::clock::Timestamp;
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
-use crate::edge::input::{Object, Segment, path_id};
+use crate::edge::input::{Segment, path_id};
 use crate::ids::{KeyId, UserId};
 use crate::messages::say;
 use crate::state::Invalidation;
@@ -99,39 +100,23 @@ fn facts(row: &ApiKeyRow) -> Facts {
         .with(Field::LimitsModels, row.allowed_models.is_some())
 }
 
-/// What to make a key of. Everything is optional.
-#[derive(Default, ToSchema)]
-#[schema(as = CreateKey)]
-struct Wanted {
-    #[schema(max_length = 100)]
-    name: Option<String>,
-    #[schema(max_length = 500)]
-    description: Option<String>,
-    #[schema(default = "antigravity", max_length = 50)]
-    config_type: Option<String>,
-    expires_at: Option<Timestamp>,
-    allowed_models: Option<Vec<String>>,
-    #[schema(minimum = 1)]
-    requests_per_minute: Option<i64>,
-}
-
-impl Wanted {
-    fn read(mut body: Object) -> Result<Self> {
-        let wanted = Self {
-            name: body.optional_text("name", 100),
-            description: body.optional_text("description", 500),
-            config_type: body.optional_text("config_type", 50),
-            expires_at: body.optional_moment("expires_at"),
-            allowed_models: body.optional_texts("allowed_models", 256, 1_000),
-            requests_per_minute: body.optional_integer("requests_per_minute", 1, 1_000_000),
-        };
-        body.finish()?;
-        Ok(wanted)
+body! {
+    /// What to make a key of. Everything is optional.
+    struct CreateKey {
+        name: Option<String> = optional_text(100),
+        description: Option<String> = optional_text(500),
+        /// Which accounts serve the key: `antigravity` (the native pool, and the default) or `kiro`.
+        config_type: Option<String> = optional_text(50),
+        expires_at: Option<Timestamp> = optional_moment(),
+        /// Models that the key may call; absent means all.
+        allowed_models: Option<Vec<String>> = optional_texts(256, 1_000),
+        requests_per_minute: Option<i64> = optional_integer(1, 1_000_000),
     }
+    example {"name": "laptop", "allowed_models": ["gpt-5-mini"], "requests_per_minute": 60}
 }
 
 /// Make a key. The answer shows it in full.
-#[utoipa::path(post, operation_id = "create_key", path = "/api/api-keys", tag = "keys", request_body = Wanted, security(("access_token" = [])),
+#[utoipa::path(post, operation_id = "create_key", path = "/api/api-keys", tag = "keys", request_body = CreateKey, security(("access_token" = [])),
     responses((status = 200, body = Key), (status = 403, body = ErrorBody),
     (status = 409, body = ErrorBody, description = "As many keys as one member may have"), (status = 422, body = ValidationBody)))]
 async fn create(
@@ -139,7 +124,7 @@ async fn create(
     client: Client,
     MemberBody(member, body): MemberBody,
 ) -> Result<Json<Key>> {
-    let wanted = Wanted::read(body)?;
+    let wanted = CreateKey::read(body)?;
     let config_type = wanted.config_type.as_deref().unwrap_or("antigravity");
     if config_type == "kiro" && !member.user.is_beta() {
         let message = say("kiro_needs_beta");
@@ -197,11 +182,12 @@ async fn get(State(app): State<App>, member: Member, Segment(id): Segment) -> Re
     view(&app, row.ok_or_else(|| ApiError::not_found(say("api_key_gone")))?)
 }
 
-/// Whether the key works.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
-struct KeyStatus {
-    is_active: bool,
+body! {
+    /// Whether the key works.
+    struct KeyStatus {
+        is_active: bool = boolean(),
+    }
+    example {"is_active": false}
 }
 
 /// Switch one of my keys on or off. Off is off on every instance within a second.
@@ -212,26 +198,25 @@ async fn set_status(
     State(app): State<App>,
     client: Client,
     Segment(id): Segment,
-    MemberBody(member, mut body): MemberBody,
+    MemberBody(member, body): MemberBody,
 ) -> Result<Json<Key>> {
     let id = KeyId(path_id("key_id", &id)?);
-    let active = body.boolean("is_active");
-    body.finish()?;
+    let KeyStatus { is_active } = KeyStatus::read(body)?;
     let mut tx = app.core.store.begin().await?;
-    let row = tx.set_api_key_active(member.user.id, id, active).await?;
+    let row = tx.set_api_key_active(member.user.id, id, is_active).await?;
     let row = row.ok_or_else(|| ApiError::not_found(say("no_such_key")))?;
     let entry = member.does(Action::KeyChanged, &client).on(Target::key(id));
-    app.core.audit.commit(tx, &entry.after(Facts::new().with(Field::Active, active))).await?;
+    app.core.audit.commit(tx, &entry.after(Facts::new().with(Field::Active, is_active))).await?;
     forget(&app, member.user.id, id).await?;
     view(&app, row)
 }
 
-/// The new name.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
-struct KeyName {
-    #[schema(max_length = 100)]
-    name: Option<String>,
+body! {
+    /// The new name.
+    struct KeyName {
+        name: Option<String> = optional_text(100),
+    }
+    example {"name": "laptop"}
 }
 
 /// Rename one of my keys.
@@ -242,11 +227,10 @@ async fn rename(
     State(app): State<App>,
     client: Client,
     Segment(id): Segment,
-    MemberBody(member, mut body): MemberBody,
+    MemberBody(member, body): MemberBody,
 ) -> Result<Json<Key>> {
     let id = KeyId(path_id("key_id", &id)?);
-    let name = body.optional_text("name", 100);
-    body.finish()?;
+    let KeyName { name } = KeyName::read(body)?;
     let mut tx = app.core.store.begin().await?;
     let row = tx.rename_api_key(member.user.id, id, name.as_deref()).await?;
     let row = row.ok_or_else(|| ApiError::not_found(say("no_such_key")))?;

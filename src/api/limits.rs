@@ -8,12 +8,14 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::answer::Answer;
 use super::auth::Done;
 use crate::api::body::MemberBody;
 use crate::app::App;
 use crate::audit::{Action, Entry, Facts, Field, Target};
 use crate::auth::extract::{Admin, Auditor, Client, Member};
 use crate::clock::Timestamp;
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::edge::input::{Object, QueryMap, Segment, path_id};
 use crate::ids::{KeyId, UserId};
@@ -60,53 +62,42 @@ impl From<LimitsRow> for LimitsView {
     }
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-struct LimitsList {
-    success: bool,
-    data: Vec<LimitsView>,
-}
-
-/// Limits to set; absent is no limit of that kind.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Object` reads member by member")]
-struct WantedLimits {
-    #[schema(minimum = 0)]
-    requests_per_minute: Option<i64>,
-    #[schema(minimum = 0)]
-    tokens_per_minute: Option<i64>,
-    #[schema(minimum = 0)]
-    concurrent_calls: Option<i64>,
-    #[schema(minimum = 0)]
-    monthly_micro_usd: Option<i64>,
-    /// Makes it an exception that ends then.
-    until: Option<Timestamp>,
-    #[schema(max_length = 200)]
-    note: Option<String>,
+body! {
+    /// Limits to set; absent is no limit of that kind.
+    struct WantedLimits {
+        /// Makes it an exception that ends then.
+        until: Option<Timestamp> = optional_moment(),
+        requests_per_minute: Option<i64> = optional_integer(0, MOST),
+        tokens_per_minute: Option<i64> = optional_integer(0, MOST),
+        concurrent_calls: Option<i64> = optional_integer(0, MOST),
+        /// Millionths of a dollar in a calendar month (UTC).
+        monthly_micro_usd: Option<i64> = optional_integer(0, MOST),
+        note: Option<String> = optional_text(200),
+    }
+    example {"requests_per_minute": 20, "concurrent_calls": 2}
 }
 
 const MOST: i64 = 1 << 52;
 
-fn read(mut body: Object, subject: Subject, now: Timestamp) -> Result<LimitsRow> {
-    let until = body.optional_moment("until");
-    let row = LimitsRow {
+fn read(body: Object, subject: Subject, now: Timestamp) -> Result<LimitsRow> {
+    let wanted = WantedLimits::read(body)?;
+    Ok(LimitsRow {
         subject_kind: subject.kind().to_owned(),
         subject_id: subject.number(),
-        is_exception: until.is_some(),
-        requests_per_minute: body.optional_integer("requests_per_minute", 0, MOST),
-        tokens_per_minute: body.optional_integer("tokens_per_minute", 0, MOST),
-        concurrent_calls: body.optional_integer("concurrent_calls", 0, MOST),
-        monthly_micro_usd: body.optional_integer("monthly_micro_usd", 0, MOST),
-        until,
-        note: body.optional_text("note", 200),
+        is_exception: wanted.until.is_some(),
+        requests_per_minute: wanted.requests_per_minute,
+        tokens_per_minute: wanted.tokens_per_minute,
+        concurrent_calls: wanted.concurrent_calls,
+        monthly_micro_usd: wanted.monthly_micro_usd,
+        until: wanted.until,
+        note: wanted.note,
         updated_at: now,
-    };
-    body.finish()?;
-    Ok(row)
+    })
 }
 
-async fn list(app: &App, subject: Subject) -> Result<Json<LimitsList>> {
+async fn list(app: &App, subject: Subject) -> Result<Json<Answer<Vec<LimitsView>>>> {
     let rows = app.core.store.find_limits(subject.kind(), subject.number()).await?;
-    Ok(Json(LimitsList { success: true, data: rows.into_iter().map(LimitsView::from).collect() }))
+    Ok(Answer::data(rows.into_iter().map(LimitsView::from).collect()))
 }
 
 /// Somebody sets limits, from somewhere.
@@ -154,8 +145,12 @@ async fn own_key(app: &App, member: &Member, id: &str) -> Result<Subject> {
 /// What is set for a person.
 #[utoipa::path(get, path = "/api/admin/users/{user_id}/limits", tag = "admin", params(("user_id" = i32, Path)),
     security(("access_token" = [])),
-    responses((status = 200, body = LimitsList), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
-async fn user_limits(State(app): State<App>, _: Auditor, Segment(id): Segment) -> Result<Json<LimitsList>> {
+    responses((status = 200, body = Answer<Vec<LimitsView>>), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+async fn user_limits(
+    State(app): State<App>,
+    _: Auditor,
+    Segment(id): Segment,
+) -> Result<Json<Answer<Vec<LimitsView>>>> {
     list(&app, person(&app, &id).await?).await
 }
 
@@ -192,12 +187,12 @@ async fn end_user_limits(
 
 /// What is set for one of my keys.
 #[utoipa::path(get, path = "/api/api-keys/{key_id}/limits", tag = "keys", params(("key_id" = i32, Path)),
-    security(("access_token" = [])), responses((status = 200, body = LimitsList), (status = 404, body = ErrorBody)))]
+    security(("access_token" = [])), responses((status = 200, body = Answer<Vec<LimitsView>>), (status = 404, body = ErrorBody)))]
 async fn key_limits(
     State(app): State<App>,
     member: Member,
     Segment(id): Segment,
-) -> Result<Json<LimitsList>> {
+) -> Result<Json<Answer<Vec<LimitsView>>>> {
     list(&app, own_key(&app, &member, &id).await?).await
 }
 

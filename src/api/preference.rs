@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -12,6 +11,7 @@ use crate::api::body::MemberBody;
 use crate::app::App;
 use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Client, Member};
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, Result, ValidationBody};
 use crate::messages::say;
 use crate::state::Invalidation;
@@ -40,11 +40,12 @@ async fn preference(State(app): State<App>, member: Member) -> Result<Json<Answe
     })))
 }
 
-/// 1: the shared pool first, 0: my own accounts first.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
-struct Preference {
-    prefer_shared: i32,
+body! {
+    /// 1: the shared pool first, 0: my own accounts first.
+    struct Preference {
+        prefer_shared: i64 = integer(0, 1),
+    }
+    example {"prefer_shared": 1}
 }
 
 /// Choose which source of accounts is tried first.
@@ -53,10 +54,9 @@ struct Preference {
 async fn set_preference(
     State(app): State<App>,
     client: Client,
-    MemberBody(member, mut body): MemberBody,
+    MemberBody(member, body): MemberBody,
 ) -> Result<Json<Answer<Value>>> {
-    let prefer_shared = body.integer("prefer_shared", 0, 1);
-    body.finish()?;
+    let Preference { prefer_shared } = Preference::read(body)?;
     let id = member.user.id;
     let entry = member.does(Action::UserChanged, &client).on(Target::person(id));
     let entry = entry.after(Facts::new().with(Field::PrefersShared, prefer_shared == 1));

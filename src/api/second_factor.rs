@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -18,8 +18,9 @@ use crate::auth::extract::{Client, Member};
 use crate::auth::one_time::{self, Door};
 use crate::auth::second_factor::{self, Proof};
 use crate::auth::sessions;
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, ErrorBody, FieldError, Result, ValidationBody};
-use crate::edge::input::{Body, Object};
+use crate::edge::input::Body;
 use crate::messages::say;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -63,11 +64,12 @@ async fn begin(State(app): State<App>, member: Member) -> Result<Json<TotpSetup>
     }))
 }
 
-/// A code of the authenticator app.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
-struct TotpCode {
-    code: String,
+body! {
+    /// A code of the authenticator app.
+    struct TotpCode {
+        code: SecretString = secret(1, 20),
+    }
+    example {"code": "123456"}
 }
 
 /// Codes for who loses the device. They are shown once; each is good once.
@@ -84,28 +86,22 @@ struct RecoveryCodes {
 async fn confirm(
     State(app): State<App>,
     client: Client,
-    MemberBody(member, mut body): MemberBody,
+    MemberBody(member, body): MemberBody,
 ) -> Result<Json<RecoveryCodes>> {
-    let code = body.secret("code", 1, 20);
-    body.finish()?;
+    let TotpCode { code } = TotpCode::read(body)?;
     let entry = member.does(Action::SecondFactorEnabled, &client).on(Target::person(member.user.id));
     let codes = second_factor::confirm(&app.auth, &member.user, &code, &entry).await?;
     let recovery_codes = codes.iter().map(|code| code.expose_secret().to_owned()).collect();
     Ok(Json(RecoveryCodes { success: true, recovery_codes }))
 }
 
-/// A code of the authenticator app, or a recovery code.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
-struct TotpProof {
-    code: Option<String>,
-    recovery_code: Option<String>,
-}
-
-/// What the body shows as second factor, under the names that the route has for it.
-pub(super) fn proof(body: &mut Object, code: &str, recovery: &str) -> Option<Proof> {
-    let recovery = body.optional_text(recovery, 100).map(|text| Proof::Recovery(text.into()));
-    body.optional_text(code, 20).map(|text| Proof::Code(text.into())).or(recovery)
+body! {
+    /// A code of the authenticator app, or a recovery code.
+    struct TotpProof {
+        recovery_code: Option<SecretString> = optional_secret(100),
+        code: Option<SecretString> = optional_secret(20),
+    }
+    example {"code": "123456"}
 }
 
 fn missing_code() -> ApiError {
@@ -120,35 +116,33 @@ fn missing_code() -> ApiError {
 async fn remove(
     State(app): State<App>,
     client: Client,
-    MemberBody(member, mut body): MemberBody,
+    MemberBody(member, body): MemberBody,
 ) -> Result<Json<Done>> {
-    let proof = proof(&mut body, "code", "recovery_code");
-    body.finish()?;
-    second_factor::verify(&app.auth, &member.user, &proof.ok_or_else(missing_code)?, &client).await?;
+    let TotpProof { recovery_code, code } = TotpProof::read(body)?;
+    let proof = Proof::of(code, recovery_code).ok_or_else(missing_code)?;
+    second_factor::verify(&app.auth, &member.user, &proof, &client).await?;
     let entry = member.does(Action::SecondFactorDisabled, &client).on(Target::person(member.user.id));
     second_factor::remove(&app.auth, &member.user, &entry).await?;
     Ok(Done::new(say("totp_removed")))
 }
 
-/// The second half of a sign-in.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
-struct SecondHalf {
-    /// The `totp_challenge` of the first half's answer.
-    challenge: String,
-    code: Option<String>,
-    recovery_code: Option<String>,
+body! {
+    /// The second half of a sign-in.
+    struct SecondHalf {
+        /// The `totp_challenge` of the first half's answer.
+        challenge: String = text(1, 100),
+        recovery_code: Option<SecretString> = optional_secret(100),
+        code: Option<SecretString> = optional_secret(20),
+    }
 }
 
 /// Finish a sign-in that asked for the second factor.
 #[utoipa::path(post, operation_id = "finish_sign_in", path = "/api/auth/totp", tag = "auth", request_body = SecondHalf, responses(
     (status = 200, body = SignInAnswer), (status = 401, body = ErrorBody), (status = 422, body = ValidationBody),
     (status = 429, body = ErrorBody)))]
-async fn second_half(State(app): State<App>, client: Client, Body(mut body): Body) -> Result<Response> {
-    let challenge = body.text("challenge", 1, 100);
-    let proof = proof(&mut body, "code", "recovery_code");
-    body.finish()?;
-    let proof = proof.ok_or_else(missing_code)?;
+async fn second_half(State(app): State<App>, client: Client, Body(body): Body) -> Result<Response> {
+    let SecondHalf { challenge, recovery_code, code } = SecondHalf::read(body)?;
+    let proof = Proof::of(code, recovery_code).ok_or_else(missing_code)?;
     let over = || ApiError::new(StatusCode::UNAUTHORIZED, "challenge_over", say("challenge_over"));
     let user = one_time::look(&app.auth, Door::SecondFactor, &challenge).await?.ok_or_else(over)?;
     second_factor::verify(&app.auth, &user, &proof, &client).await?;

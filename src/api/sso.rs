@@ -20,6 +20,7 @@ use crate::auth::extract::Client;
 use crate::auth::sessions;
 use crate::auth::signin::pending::{self, Bringer, Link, Pending};
 use crate::auth::signin::{self, Returned, Way, people};
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, ErrorBody, FieldError, Result, ValidationBody};
 use crate::edge::input::{Body, QueryMap, Segment, query_invalid};
 use crate::edge::openapi::one_of;
@@ -223,18 +224,16 @@ async fn returned(app: &App, way: &Way<'_>, query: &QueryMap, browser: &Browser)
     }
 }
 
-/// What a dashboard's server brings.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
-struct CallbackBody {
-    code: String,
-    state: String,
+body! {
+    /// What a dashboard's server brings.
+    struct CallbackBody {
+        code: String = text(0, LONGEST_CODE),
+        state: String = text(0, LONGEST_CODE),
+    }
 }
 
-fn returned_body(Body(mut body): Body) -> Result<Returned> {
-    let code = body.text("code", 0, LONGEST_CODE);
-    let state = body.text("state", 0, LONGEST_CODE);
-    body.finish()?;
+fn returned_body(Body(body): Body) -> Result<Returned> {
+    let CallbackBody { code, state } = CallbackBody::read(body)?;
     Ok(Returned { code, state })
 }
 
@@ -353,11 +352,11 @@ async fn oidc_return(
     answer_return(&app, &oidc(&app, &name)?, &query, &client, &browser).await
 }
 
-/// The one-time code that a browser was sent to the front end with.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
-struct HandoverBody {
-    code: String,
+body! {
+    /// The one-time code that a browser was sent to the front end with.
+    struct HandoverBody {
+        code: String = text(0, LONGEST_CODE),
+    }
 }
 
 /// Exchange the code of a finished sign-in for tokens: once, and only the browser that signed in.
@@ -369,10 +368,9 @@ async fn handover(
     State(app): State<App>,
     client: Client,
     browser: Browser,
-    Body(mut body): Body,
+    Body(body): Body,
 ) -> Result<Response> {
-    let code = body.text("code", 0, LONGEST_CODE);
-    body.finish()?;
+    let HandoverBody { code } = HandoverBody::read(body)?;
     let invalid = || ApiError::bad_request("invalid_handover", say("sign_in_handover_invalid"));
     let redeemed = pending::redeem(&app.auth, &code, browser.0.cookie.as_deref()).await?;
     let (id, generation) = redeemed.ok_or_else(invalid)?;

@@ -32,6 +32,13 @@ pub enum Proof {
     Recovery(SecretString),
 }
 
+impl Proof {
+    /// What somebody shows; a code counts before a recovery code.
+    pub fn of(code: Option<SecretString>, recovery_code: Option<SecretString>) -> Option<Self> {
+        code.map(Self::Code).or(recovery_code.map(Self::Recovery))
+    }
+}
+
 /// What a person needs to set an authenticator app up.
 #[derive(Debug)]
 pub struct Setup {

@@ -187,6 +187,16 @@ impl Object {
         SecretString::from(self.text(name, shortest, longest))
     }
 
+    /// A text that may be absent or null and must not be seen.
+    pub fn optional_secret(&mut self, name: &str, longest: usize) -> Option<SecretString> {
+        self.optional_text(name, longest).map(SecretString::from)
+    }
+
+    /// A truth value that may be absent or null.
+    pub fn optional_boolean(&mut self, name: &str) -> Option<bool> {
+        self.has(name).then(|| self.boolean(name))
+    }
+
     /// A truth value that must be there, written in any way that the original took.
     pub fn boolean(&mut self, name: &str) -> bool {
         let Some(value) = self.required(name) else { return false };

@@ -2,6 +2,7 @@
 //! sent, the request's id and log line, headers for browsers, and the pages of the API's description. No business rules,
 //! and nothing here knows who calls.
 
+pub(crate) mod body;
 pub mod error;
 pub mod headers;
 pub mod input;

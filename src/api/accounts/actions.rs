@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use millpond_pool::pattern::glob_matches;
 use serde_json::{Value, json};
 
-use super::fields::{self, Way};
+use super::fields::{self, Mode};
 use super::view::{Account, Allowance, stored};
+use super::{AccountName, AccountStatus, AccountTrial, AccountType};
 use crate::api::answer::Answer;
 use crate::app::App;
 use crate::audit::{Action, Entry, Facts, Field, Target};
@@ -60,9 +61,8 @@ impl AccountAction<'_> {
         Ok(Answer::data(Account::of(self.app, row)))
     }
 
-    pub(super) async fn set_status(&self, mut body: Object) -> Done {
-        let status = body.integer("status", 0, 1);
-        body.finish()?;
+    pub(super) async fn set_status(&self, body: Object) -> Done {
+        let AccountStatus { status } = AccountStatus::read(body)?;
         let on = status == 1;
         let entry = self.entry(Action::AccountChanged, Facts::new().with(Field::Enabled, on));
         self.edit(
@@ -77,9 +77,8 @@ impl AccountAction<'_> {
         Ok(Answer::changed(message, json!({"cookie_id": self.id, "status": status})))
     }
 
-    pub(super) async fn rename(&self, mut body: Object) -> Done {
-        let name = body.text("name", 0, 100);
-        body.finish()?;
+    pub(super) async fn rename(&self, body: Object) -> Done {
+        let AccountName { name } = AccountName::read(body)?;
         let entry = self.entry(Action::AccountChanged, Facts::new().with(Field::Named, !name.is_empty()));
         self.edit(
             |_| entry.clone(),
@@ -92,9 +91,9 @@ impl AccountAction<'_> {
         Ok(Answer::changed(say("account_renamed"), json!({"cookie_id": self.id, "name": name})))
     }
 
-    pub(super) async fn set_type(&self, mut body: Object) -> Done {
-        let shared = fields::shared(&mut body)?;
-        body.finish()?;
+    pub(super) async fn set_type(&self, body: Object) -> Done {
+        let AccountType { is_shared } = AccountType::read(body)?;
+        let shared = fields::shared(is_shared)?;
         if shared {
             let row = self.find().await?;
             let owner = self.app.core.store.find_user(row.user_id).await?.ok_or_else(gone)?;
@@ -114,9 +113,8 @@ impl AccountAction<'_> {
         Ok(Answer::changed(message, json!({"cookie_id": self.id, "is_shared": i32::from(shared)})))
     }
 
-    pub(super) async fn set_model(&self, model: &str, mut body: Object) -> Done {
-        let status = body.integer("status", 0, 1);
-        body.finish()?;
+    pub(super) async fn set_model(&self, model: &str, body: Object) -> Done {
+        let AccountStatus { status } = AccountStatus::read(body)?;
         let facts = Facts::new().typed(Field::Model, model).with(Field::Enabled, status == 1);
         let entry = self.entry(Action::AccountChanged, facts);
         let switched = self.edit(
@@ -174,7 +172,7 @@ impl AccountAction<'_> {
         };
         let row = self.edit(entry, |row| {
             let mut body = body.clone();
-            fields::read(self.app, &mut body, row, Way::Change);
+            fields::read(self.app, &mut body, row, Mode::Change);
             body.finish()?;
             if row.is_shared { fields::check_shareable(self.app, owner, row) } else { Ok(()) }
         });
@@ -193,11 +191,10 @@ impl AccountAction<'_> {
         Ok(Answer::done(say("account_deleted")))
     }
 
-    pub(super) async fn check(&self, mut body: Object) -> Result<Json<Answer<Checked>>> {
-        let model = body.optional_text("model", 200);
-        let credential = body.optional_integer("credential", 0, 99).unwrap_or(0);
-        body.finish()?;
-        let trial = Trial { model, credential: usize::try_from(credential).unwrap_or(0) };
+    pub(super) async fn check(&self, body: Object) -> Result<Json<Answer<Checked>>> {
+        let AccountTrial { model, credential } = AccountTrial::read(body)?;
+        let credential = credential.and_then(|place| usize::try_from(place).ok()).unwrap_or(0);
+        let trial = Trial { model, credential };
         Ok(Answer::data(self.app.gateway.check(self.find().await?, trial).await))
     }
 

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::actions::{AccountAction, Reach};
 use super::view::Account;
-use super::{AccountName, AccountStatus, AccountType, Try};
+use super::{AccountName, AccountStatus, AccountTrial, AccountType};
 use crate::api::answer::Answer;
 use crate::api::body::MemberOptionalBody;
 use crate::app::App;
@@ -169,7 +169,7 @@ async fn set_type(
 
 /// Make one cheap call on an account and say what the provider said.
 #[utoipa::path(post, operation_id = "check_any_account", path = "/api/admin/accounts/{cookie_id}/check", tag = "admin", params(("cookie_id" = String, Path)),
-    request_body = Try, security(("access_token" = [])),
+    request_body = Option<AccountTrial>, security(("access_token" = [])),
     responses((status = 200, body = Answer<Checked>), (status = 404, body = ErrorBody)))]
 async fn check(
     State(app): State<App>,

@@ -23,6 +23,7 @@ use crate::api::body::{MemberBody, MemberOptionalBody};
 use crate::app::App;
 use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Client, Member};
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::edge::input::{Object, Segment, Segments};
 use crate::gateway::{Checked, PauseView};
@@ -31,7 +32,7 @@ use crate::messages::say;
 use crate::state::Invalidation;
 use crate::store::accounts::AccountRow;
 use actions::{AccountAction, Reach};
-use fields::Way;
+use fields::Mode;
 pub(super) use view::Account;
 use view::Allowance;
 
@@ -57,9 +58,8 @@ const MOST_ACCOUNTS: i64 = 1_000;
 
 /// What to make an account of.
 #[derive(ToSchema)]
-#[schema(as = CreateAccount)]
-#[expect(dead_code, reason = "describes the body that `fields` reads member by member")]
-struct Wanted {
+#[expect(dead_code, reason = "describes what `fields` reads by rules of its own")]
+struct CreateAccount {
     #[schema(max_length = 100)]
     name: Option<String>,
     /// `openai` (or compatible), `anthropic` or `gemini`.
@@ -98,7 +98,7 @@ struct Wanted {
 /// Makes an account of what a member wrote.
 fn make(app: &App, member: &Member, mut body: Object) -> Result<AccountRow> {
     let mut row = AccountRow::new(member.user.id, "", String::new(), app.core.clock.now());
-    fields::read(app, &mut body, &mut row, Way::New);
+    fields::read(app, &mut body, &mut row, Mode::New);
     body.finish()?;
     if row.is_shared {
         fields::check_shareable(app, &member.user, &row)?;
@@ -126,7 +126,7 @@ async fn store(app: &App, member: &Member, client: &Client, row: &AccountRow) ->
 }
 
 /// Add an upstream account.
-#[utoipa::path(post, operation_id = "create_account", path = "/api/plugin-api/accounts", tag = "accounts", request_body = Wanted,
+#[utoipa::path(post, operation_id = "create_account", path = "/api/plugin-api/accounts", tag = "accounts", request_body = CreateAccount,
     security(("access_token" = [])),
     responses((status = 201, body = Answer<Account>), (status = 400, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn create(
@@ -175,7 +175,7 @@ async fn get(
 
 /// Change what is given of one of my accounts; what is absent stays.
 #[utoipa::path(patch, operation_id = "change_account", path = "/api/plugin-api/accounts/{cookie_id}", tag = "accounts", params(("cookie_id" = String, Path)),
-    request_body = Wanted, security(("access_token" = [])),
+    request_body = CreateAccount, security(("access_token" = [])),
     responses((status = 200, body = Answer<Account>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn change(
     State(app): State<App>,
@@ -199,11 +199,12 @@ async fn delete(
     mine(&app, &member, &client, id).delete().await
 }
 
-/// 0 or 1.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
-struct AccountStatus {
-    status: i32,
+body! {
+    /// 0 or 1.
+    pub(super) struct AccountStatus {
+        status: i64 = integer(0, 1),
+    }
+    example {"status": 0}
 }
 
 /// Switch one of my accounts on or off.
@@ -219,12 +220,12 @@ async fn set_status(
     mine(&app, &member, &client, id).set_status(body).await
 }
 
-/// The new name; it may be empty.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
-struct AccountName {
-    #[schema(max_length = 100)]
-    name: String,
+body! {
+    /// The new name; it may be empty.
+    pub(super) struct AccountName {
+        name: String = text(0, 100),
+    }
+    example {"name": "my own well"}
 }
 
 /// Rename one of my accounts.
@@ -240,11 +241,12 @@ async fn rename(
     mine(&app, &member, &client, id).rename(body).await
 }
 
-/// 1: in the shared pool, 0: dedicated to its owner.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
-struct AccountType {
-    is_shared: i32,
+body! {
+    /// 1: in the shared pool, 0: dedicated to its owner.
+    pub(super) struct AccountType {
+        is_shared: i64 = integer(i64::MIN, i64::MAX),
+    }
+    example {"is_shared": 1}
 }
 
 /// Put one of my accounts into the shared pool or take it out.
@@ -262,7 +264,7 @@ async fn set_type(
 
 /// One credential, several one a line, or a list of them.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
+#[expect(dead_code, reason = "describes what `fields` reads by rules of its own")]
 struct NewCredential {
     #[schema(format = Password)]
     credential: Option<String>,
@@ -282,19 +284,20 @@ async fn rotate(
     mine(&app, &member, &client, id).rotate(body).await
 }
 
-/// What to try; all of it may be absent.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `MemberOptionalBody` reads member by member")]
-struct Try {
-    /// Calls this model for one token; without it the provider's list of models is asked for.
-    model: Option<String>,
-    /// Which credential, from 0.
-    credential: Option<i64>,
+body! {
+    /// What to try; all of it may be absent.
+    pub(super) struct AccountTrial {
+        /// Calls this model for one token; without it the provider's list of models is asked for.
+        model: Option<String> = optional_text(200),
+        /// Which credential, from 0.
+        credential: Option<i64> = optional_integer(0, 99),
+    }
+    example {"model": "gpt-5-mini"}
 }
 
 /// Make one cheap call on one of my accounts and say what the provider said.
 #[utoipa::path(post, operation_id = "check_account", path = "/api/plugin-api/accounts/{cookie_id}/check", tag = "accounts",
-    params(("cookie_id" = String, Path)), request_body = Try, security(("access_token" = [])),
+    params(("cookie_id" = String, Path)), request_body = Option<AccountTrial>, security(("access_token" = [])),
     responses((status = 200, body = Answer<Checked>), (status = 404, body = ErrorBody)))]
 async fn check(
     State(app): State<App>,

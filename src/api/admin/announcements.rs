@@ -7,12 +7,14 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::answer::Answer;
 use crate::api::auth::Done;
 use crate::api::body::MemberBody;
 use crate::app::App;
 use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Admin, Auditor, Client, Member};
 use crate::clock::Timestamp;
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::edge::input::{Object, Segment, path_id};
 use crate::ids::AnnouncementId;
@@ -52,34 +54,22 @@ impl From<AnnouncementRow> for AnnouncementView {
     }
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-struct AnnouncementList {
-    success: bool,
-    data: Vec<AnnouncementView>,
+body! {
+    /// What to tell everybody, in one language or both.
+    struct WantedAnnouncement {
+        text_zh: Option<String> = optional_text(LONGEST),
+        text_en: Option<String> = optional_text(LONGEST),
+        /// Now when absent.
+        starts_at: Option<Timestamp> = optional_moment(),
+        /// Until it is removed when absent.
+        ends_at: Option<Timestamp> = optional_moment(),
+    }
+    example {"text_en": "The pool is closed on Sunday.", "ends_at": "2030-01-01T00:00:00Z"}
 }
 
-/// What to tell everybody, in one language or both.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Object` reads member by member")]
-struct WantedAnnouncement {
-    #[schema(max_length = 4_000)]
-    text_zh: Option<String>,
-    #[schema(max_length = 4_000)]
-    text_en: Option<String>,
-    /// Now when absent.
-    starts_at: Option<Timestamp>,
-    /// Until it is removed when absent.
-    ends_at: Option<Timestamp>,
-}
-
-fn read(mut body: Object, now: Timestamp) -> Result<NewAnnouncement> {
-    let new = NewAnnouncement {
-        text_zh: body.optional_text("text_zh", LONGEST),
-        text_en: body.optional_text("text_en", LONGEST),
-        starts_at: body.optional_moment("starts_at").unwrap_or(now),
-        ends_at: body.optional_moment("ends_at"),
-    };
-    body.finish()?;
+fn read(body: Object, now: Timestamp) -> Result<NewAnnouncement> {
+    let WantedAnnouncement { text_zh, text_en, starts_at, ends_at } = WantedAnnouncement::read(body)?;
+    let new = NewAnnouncement { text_zh, text_en, starts_at: starts_at.unwrap_or(now), ends_at };
     if new.text_zh.is_none() && new.text_en.is_none() {
         return Err(ApiError::bad_request("announcement_empty", say("announcement_empty")));
     }
@@ -88,10 +78,10 @@ fn read(mut body: Object, now: Timestamp) -> Result<NewAnnouncement> {
 
 /// The newest announcements, shown or not.
 #[utoipa::path(get, operation_id = "list_announcements", path = "/api/admin/announcements", tag = "admin", security(("access_token" = [])),
-    responses((status = 200, body = AnnouncementList), (status = 403, body = ErrorBody)))]
-async fn list(State(app): State<App>, _: Auditor) -> Result<Json<AnnouncementList>> {
+    responses((status = 200, body = Answer<Vec<AnnouncementView>>), (status = 403, body = ErrorBody)))]
+async fn list(State(app): State<App>, _: Auditor) -> Result<Json<Answer<Vec<AnnouncementView>>>> {
     let rows = app.core.store.list_announcements(MOST).await?;
-    Ok(Json(AnnouncementList { success: true, data: rows.into_iter().map(Into::into).collect() }))
+    Ok(Answer::data(rows.into_iter().map(Into::into).collect()))
 }
 
 /// Tell everybody something.
@@ -178,16 +168,10 @@ struct CurrentAnnouncement {
     ends_at: Option<Timestamp>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-struct CurrentAnnouncementList {
-    success: bool,
-    data: Vec<CurrentAnnouncement>,
-}
-
 /// What administrators tell everybody now.
 #[utoipa::path(get, operation_id = "current_announcements", path = "/api/announcements", tag = "users", security(("access_token" = [])),
-    responses((status = 200, body = CurrentAnnouncementList), (status = 401, body = ErrorBody)))]
-async fn current(State(app): State<App>, _: Member) -> Result<Json<CurrentAnnouncementList>> {
+    responses((status = 200, body = Answer<Vec<CurrentAnnouncement>>), (status = 401, body = ErrorBody)))]
+async fn current(State(app): State<App>, _: Member) -> Result<Json<Answer<Vec<CurrentAnnouncement>>>> {
     let told = |row: AnnouncementRow| {
         let text = match Language::of_this_answer() {
             Language::Chinese => row.text_zh.or(row.text_en),
@@ -201,5 +185,5 @@ async fn current(State(app): State<App>, _: Member) -> Result<Json<CurrentAnnoun
         }
     };
     let rows = app.core.store.current_announcements(app.core.clock.now(), MOST).await?;
-    Ok(Json(CurrentAnnouncementList { success: true, data: rows.into_iter().map(told).collect() }))
+    Ok(Answer::data(rows.into_iter().map(told).collect()))
 }

@@ -16,6 +16,7 @@ use crate::auth::delete_user::{self, Rows};
 use crate::auth::extract::{Admin, Auditor, Client};
 use crate::auth::one_time::{self, Door};
 use crate::auth::{second_factor, sessions};
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::edge::input::{Object, QueryMap, Segment, path_id};
 use crate::ids::UserId;
@@ -131,34 +132,30 @@ async fn find(State(app): State<App>, _: Auditor, Segment(id): Segment) -> Resul
     }))
 }
 
-/// What to change of a person; absent stays.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Object` reads member by member")]
-struct PersonChange {
-    is_active: Option<bool>,
-    is_silenced: Option<bool>,
-    beta: Option<bool>,
-    #[schema(minimum = 0, maximum = 100)]
-    trust_level: Option<i64>,
-    /// `member`, `admin` or `auditor`.
-    role: Option<String>,
+body! {
+    /// What to change of a person; absent stays.
+    struct PersonChange {
+        /// `member`, `admin` or `auditor`.
+        role: Option<String> = optional_text(20),
+        is_active: Option<bool> = optional_boolean(),
+        is_silenced: Option<bool> = optional_boolean(),
+        beta: Option<bool> = optional_boolean(),
+        trust_level: Option<i64> = optional_integer(0, 100),
+    }
+    example {"trust_level": 2, "role": "auditor"}
 }
 
-fn read(mut body: Object) -> Result<UserChanges> {
-    let role = body.optional_text("role", 20);
-    let changes = UserChanges {
-        is_active: body.has("is_active").then(|| body.boolean("is_active")),
-        is_silenced: body.has("is_silenced").then(|| body.boolean("is_silenced")),
-        is_beta: body.has("beta").then(|| body.boolean("beta")),
-        trust_level: body.optional_integer("trust_level", 0, 100).and_then(|level| i32::try_from(level).ok()),
-        role: role.as_deref().and_then(Role::parse),
+fn read(body: Object) -> Result<UserChanges> {
+    let PersonChange { role, is_active, is_silenced, beta, trust_level } = PersonChange::read(body)?;
+    let bad_role = || ApiError::bad_request("bad_role", say("bad_role"));
+    Ok(UserChanges {
+        is_active,
+        is_silenced,
+        is_beta: beta,
+        trust_level: trust_level.and_then(|level| i32::try_from(level).ok()),
+        role: role.map(|role| Role::parse(&role).ok_or_else(bad_role)).transpose()?,
         oauth_id: None,
-    };
-    body.finish()?;
-    if role.is_some() && changes.role.is_none() {
-        return Err(ApiError::bad_request("bad_role", say("bad_role")));
-    }
-    Ok(changes)
+    })
 }
 
 /// Change a person. Every instance knows within a second.
