@@ -44,6 +44,7 @@ impl Core {
         let store = Store::connect(&config.database).await?;
         store.migrate().await?;
         let tasks = Tasks::default();
+        tasks.spawn("database upkeep", |stop| store.clone().keep_up(stop));
         let state = match &config.redis_url {
             Some(url) => State::redis(url, &tasks).await?,
             None => State::embedded(store.clone(), clock.clone(), &tasks).await?,

@@ -8,7 +8,7 @@
 //! | [`auth`] | who calls |
 //! | [`audit`] | who did what to whom |
 //! | [`api`] | what people and the console call |
-//! | [`gateway`] | the model endpoints: call, admission, selection, upstream, relay, ledger |
+//! | [`gateway`] | the model endpoints: call, admission, selection, upstream, relay, journal |
 //! | [`messages`] | words for people, in two languages |
 //! | [`store`], [`state`] | SQL; shared volatile state |
 //! | [`providers`] | addresses of providers, and which of them shared accounts may use |

@@ -1,5 +1,5 @@
-//! Every route and every layer, from the outside in: request id and log, errors in the dialect of the path, panics,
-//! CORS, then the routes.
+//! Every route and every layer, from the outside in: request id and log, errors that no route has written, panics, CORS,
+//! then the routes, each with its dialect or the language of people.
 
 use axum::Router;
 use axum::extract::Request;
@@ -18,7 +18,8 @@ use crate::{api, gateway};
 
 /// Every route, and the document that describes each: one list makes both.
 pub fn described() -> (Router<App>, utoipa::openapi::OpenApi) {
-    let all = OpenApiRouter::with_openapi(openapi::base()).merge(api::routes()).merge(gateway::routes());
+    let api = api::routes().layer(middleware::from_fn(in_language));
+    let all = OpenApiRouter::with_openapi(openapi::base()).merge(api).merge(gateway::routes());
     let (routes, mut document) = all.split_for_parts();
     openapi::complete(&mut document);
     (routes, document)
@@ -35,20 +36,26 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(error::wrong_method)
         .layer(cors(&app))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
-        .layer(middleware::from_fn(in_dialect))
+        .layer(middleware::from_fn(in_dialect_of_path))
         .layer(middleware::from_fn_with_state(app.core.clone(), headers::set_all))
         .layer(middleware::from_fn(request_log::log))
         .with_state(app)
 }
 
-/// Writes errors in the dialect of the path, and words for people in their language.
-async fn in_dialect(request: Request, next: Next) -> Response {
-    let dialect = error::dialect_of(request.uri().path());
-    if dialect.is_some() {
-        return error::render(dialect, next.run(request).await);
-    }
+/// Writes words for people in their language.
+async fn in_language(request: Request, next: Next) -> Response {
     let language = Language::wanted(request.headers());
-    language.answering(async { error::render(dialect, next.run(request).await) }).await
+    language.answering(async { error::write(None, next.run(request).await) }).await
+}
+
+/// Writes the errors that no route has written: there was none for the path or the method, or its handler panicked.
+async fn in_dialect_of_path(request: Request, next: Next) -> Response {
+    let uri = request.uri().clone();
+    let response = next.run(request).await;
+    if response.status().is_success() {
+        return response;
+    }
+    error::write(error::dialect_of(uri.path()), response)
 }
 
 /// 404, or the way to the path without a trailing slash, which the original's framework showed.

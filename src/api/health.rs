@@ -14,10 +14,14 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::edge::openapi::one_of;
+use crate::gateway::Closed;
 use crate::messages::{Text, say};
 
 /// Who waits longer for a sign of life is told that there is none.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+const STUCK: &str = "neither the disk nor the database takes records of calls, so none is made";
+const RECOVERING: &str = "what an earlier run recorded is being carried into the database";
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -98,15 +102,25 @@ async fn health(State(app): State<App>) -> Json<Health> {
     })
 }
 
-/// Is the process alive?
-#[utoipa::path(get, operation_id = "is_alive", path = "/healthz", tag = "health", responses((status = 200, body = String)))]
-async fn alive() -> &'static str {
-    "ok"
+/// Is the process alive, and can it record calls?
+// What an earlier run left keeps calls waiting, and is no reason to start it anew.
+#[utoipa::path(get, operation_id = "is_alive", path = "/healthz", tag = "health", responses((status = 200, body = String), (status = 503, body = String)))]
+async fn alive(State(app): State<App>) -> (StatusCode, &'static str) {
+    match app.gateway.trouble() {
+        Some(Closed::Stuck) => (StatusCode::SERVICE_UNAVAILABLE, STUCK),
+        Some(Closed::Recovering) => (StatusCode::OK, RECOVERING),
+        _ => (StatusCode::OK, "ok"),
+    }
 }
 
 /// Can it serve: are database and shared state reachable?
 #[utoipa::path(get, operation_id = "is_ready", path = "/readyz", tag = "health", responses((status = 200, body = String), (status = 503, body = String)))]
 async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
+    match app.gateway.trouble() {
+        Some(Closed::Stuck) => return (StatusCode::SERVICE_UNAVAILABLE, STUCK),
+        Some(Closed::Recovering) => return (StatusCode::SERVICE_UNAVAILABLE, RECOVERING),
+        _ => {}
+    }
     match reachable(&app).await {
         (true, true) => (StatusCode::OK, "ready"),
         (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "the database is not reachable"),

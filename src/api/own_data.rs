@@ -42,6 +42,7 @@ const MOST_ENTRIES: usize = 10_000;
 async fn export(State(app): State<App>, member: Member, client: Client) -> Result<Response> {
     let entry = member.does(Action::DataExported, &client).on(Target::person(member.user.id));
     app.core.audit.record(&entry).await?;
+    app.gateway.settled().await;
     let head = about(&app, &member).await?;
     let mut head = head.to_string();
     // The calls follow as the last member, page by page: there may be millions.

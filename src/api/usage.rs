@@ -83,6 +83,7 @@ fn filter(query: &QueryMap) -> Result<UsageFilter> {
 async fn logs(State(app): State<App>, member: Member, query: QueryMap) -> Result<Json<UsagePage>> {
     let limit = number(&query, "limit")?.unwrap_or(DEFAULT_PAGE).clamp(1, LARGEST_PAGE);
     let after = parse_cursor(&query)?;
+    app.gateway.settled().await;
     let mut data = app.core.store.list_usage(member.user.id, &filter(&query)?, after, limit + 1).await?;
     let has_more = i64::try_from(data.len()).is_ok_and(|rows| rows > limit);
     if has_more {
@@ -196,6 +197,7 @@ async fn stats(State(app): State<App>, member: Member, query: QueryMap) -> Resul
     if until.since(from) > DAY * LONGEST_PERIOD_DAYS {
         return Err(query_invalid("from", "value_error", "Value error, a period is at most 400 days"));
     }
+    app.gateway.settled().await;
     let rows = app.core.store.sum_usage(member.user.id, from, until).await.map_err(ApiError::from)?;
     let mut total = UsageTotals::default();
     rows.iter().for_each(|row| total.add(row));

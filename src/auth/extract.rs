@@ -8,7 +8,6 @@ use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
 use axum::http::header::{AUTHORIZATION, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use millpond_wire::Dialect;
 use sha2::{Digest as _, Sha256};
 use url::form_urlencoded;
 
@@ -17,9 +16,11 @@ use super::authenticator::KeyProblem;
 use super::keys::{ApiKey, KeyRefusal, PREFIX};
 use super::tokens::Claims;
 use crate::audit::{Action, Actor, Entry, Origin};
-use crate::edge::error::{ApiError, Result, dialect_of};
+use crate::edge::dialect::Spoken;
+use crate::edge::error::{ApiError, Result};
 use crate::edge::request_log::RequestId;
 use crate::messages::say;
+use crate::providers::Profile;
 use crate::store::users::{Role, User};
 
 /// A signed-in person: an access token, never a key.
@@ -207,23 +208,21 @@ fn may_call(caller: Caller) -> Result<Caller> {
     Ok(caller)
 }
 
-/// A key where only one dialect has it: `x-api-key` for Anthropic's, `x-goog-api-key` and `?key=` for Google's. The query
-/// counts only where no header holds anything.
+/// A key where only the dialect of the route has it: `x-api-key` for Anthropic's, `x-goog-api-key` and `?key=` for Google's.
+/// The query counts only where no header holds anything.
 fn key_of_dialect(parts: &Parts) -> Option<Cow<'_, str>> {
     let header = |name: &str| {
         let text = parts.headers.get(name)?.to_str().ok()?.trim();
         (!text.is_empty()).then_some(Cow::Borrowed(text))
     };
-    match dialect_of(parts.uri.path())? {
-        Dialect::OpenAi => None,
-        Dialect::Anthropic => header("x-api-key"),
-        Dialect::Gemini => header("x-goog-api-key").or_else(|| {
-            let absent = matches!(credentials(&parts.headers), Credentials::Absent);
-            let query = parts.uri.query().filter(|_| absent)?;
-            let key = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "key")?.1;
-            (!key.is_empty()).then_some(key)
-        }),
-    }
+    let Spoken(dialect) = parts.extensions.get::<Spoken>()?;
+    let place = &Profile::of(*dialect).client_key;
+    place.header.and_then(header).or_else(|| {
+        let absent = matches!(credentials(&parts.headers), Credentials::Absent);
+        let (name, query) = (place.query?, parts.uri.query().filter(|_| absent)?);
+        let key = form_urlencoded::parse(query.as_bytes()).find(|(one, _)| one == name)?.1;
+        (!key.is_empty()).then_some(key)
+    })
 }
 
 fn refuse_key(problem: KeyProblem) -> ApiError {

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 it failed (the reason is on stderr), 2 the command line is wrong.
 
 mod audit;
+mod data_dir;
 mod demo;
 mod key;
 mod logging;

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use secrecy::ExposeSecret as _;
 
+use super::data_dir::DataDirLock;
 use super::output::Output;
 use super::{Result, logging};
 use crate::app::App;
@@ -26,6 +27,7 @@ pub(super) async fn run() -> Result {
         );
     }
     let address = config.http.address;
+    let _lock = DataDirLock::take(&config)?;
     let app = App::start(config, Clock::System).await?;
     let listener =
         TcpListener::bind(address).await.map_err(|error| format!("can't listen on {address}: {error}"))?;

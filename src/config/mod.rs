@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-pub use calls::CallsConfig;
+pub use calls::{CallsConfig, Durability};
 pub use openrouter::OpenRouterConfig;
 pub use parse::{Network, Variables};
 pub use people::{PeopleConfig, Registration};
@@ -77,10 +77,13 @@ pub struct HttpConfig {
 #[derive(Clone, Debug)]
 pub struct UpstreamConfig {
     pub connect_timeout: Duration,
+    /// Silence before an answer that counts as a failure of the account.
     pub first_byte_timeout: Duration,
     pub idle_timeout: Duration,
     pub deadline: Duration,
     pub allow_private: Vec<PrivateUpstream>,
+    /// Authorities whose certificates are believed besides the public ones.
+    pub ca_file: Option<PathBuf>,
     /// Hosts that shared accounts may point at besides the well-known providers.
     pub shared_hosts: Vec<String>,
 }

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
@@ -295,6 +295,7 @@ impl<'a> Reader<'a> {
             idle_timeout: idle_timeout?,
             deadline: deadline?,
             allow_private: allow_private.collect(),
+            ca_file: self.text("UPSTREAM_CA_FILE").map(PathBuf::from),
             shared_hosts: self
                 .list("SHARED_UPSTREAM_HOSTS")
                 .iter()

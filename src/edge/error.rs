@@ -278,7 +278,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Which dialect a path speaks; `None` is FastAPI's.
+/// Which dialect a client of a path that has no route will understand; `None` is FastAPI's.
 pub fn dialect_of(path: &str) -> Option<Dialect> {
     if path == "/v1/messages" || path.starts_with("/v1/messages/") {
         Some(Dialect::Anthropic)
@@ -297,10 +297,20 @@ fn is_gemini_action(path: &str) -> bool {
     action.is_some_and(|(_, action)| Endpoint::of_gemini_action(action).is_some())
 }
 
-/// Writes the body of an error response in the dialect of its path.
-pub fn render(dialect: Option<Dialect>, response: Response) -> Response {
-    let Some(error) = response.extensions().get::<Arc<ApiError>>().cloned() else { return response };
+/// The body of an error is written.
+#[derive(Clone, Copy)]
+struct Written;
+
+/// Writes the body of an error response in a dialect, unless that was done further inside.
+pub fn write(dialect: Option<Dialect>, response: Response) -> Response {
+    let extensions = response.extensions();
+    let Some(error) = extensions.get::<Arc<ApiError>>().filter(|_| extensions.get::<Written>().is_none())
+    else {
+        return response;
+    };
+    let error = error.clone();
     let (mut parts, _) = response.into_parts();
+    parts.extensions.insert(Written);
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Response::from_parts(parts, Body::from(error.body(dialect)))
 }

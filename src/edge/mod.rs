@@ -3,6 +3,7 @@
 //! and nothing here knows who calls.
 
 pub(crate) mod body;
+pub mod dialect;
 pub mod error;
 pub mod headers;
 pub mod input;

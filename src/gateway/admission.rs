@@ -84,6 +84,7 @@ async fn admit(
     let (month, begun) = at.month();
     let mut answer = gateway.core.state.admit(subject, limits, &ask, month, now).await?;
     if answer == Err(Refusal::UnknownMonth) {
+        gateway.settled().await;
         let spent = match subject {
             Subject::User(user) => gateway.core.store.spent_by_user(user.0, begun).await?,
             Subject::Key(key) => gateway.core.store.spent_by_key(key.0, begun).await?,

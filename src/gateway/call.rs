@@ -10,6 +10,7 @@ use millpond_wire::{Endpoint, Head, Observed, RequestError};
 
 use super::Gateway;
 use super::attempts::{self, Answer, Refusal};
+use super::journal::Closed;
 use super::relay::{self, Patience, Shape};
 use super::request::{ModelRequest, Outside};
 use super::settlement::{Call, End, Settlement};
@@ -23,6 +24,20 @@ fn unreadable(error: RequestError) -> ApiError {
         Some(param) => refused.param(param),
         None => refused,
     }
+}
+
+fn closed(why: Closed) -> ApiError {
+    let (code, message) = match why {
+        Closed::Full => ("overloaded", "Too many calls are running at present."),
+        Closed::Ending => ("overloaded", "The server is ending."),
+        Closed::Recovering => {
+            ("starting", "What was recorded before the server's start is still being read.")
+        }
+        Closed::Stuck => ("not_recordable", "Calls can't be recorded at present, so none is made."),
+    };
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
+        .retry_after(Duration::from_secs(1))
+        .because(why)
 }
 
 /// The way of every call.
@@ -41,25 +56,21 @@ pub(crate) async fn serve(
     let body = input::read(body, &gateway.core.config).await?;
     let outside = outside(&parts.headers);
     let head = Head::parse(outside.endpoint, &body).map_err(unreadable)?;
-    let asked = ModelRequest::new(&caller, &parts.headers, outside, head);
-    let place = gateway.ledger.place().ok_or_else(|| {
-        let message = "Too many calls are running at present.";
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message)
-            .retry_after(Duration::from_secs(1))
-    })?;
+    let asked = ModelRequest::new(&caller, outside, head, &body);
+    let place = gateway.journal.place().await.map_err(closed)?;
     let call = Call {
         user: caller.user.id,
         key: caller.key.as_ref().map(|key| key.id),
         request_id,
         endpoint: asked.endpoint,
-        model: asked.model.clone().into_owned(),
+        model: asked.model.clone(),
         stream: asked.stream,
+        prompt: asked.head.prompt.clone(),
         body: body.clone(),
         started,
         created_at,
     };
-    let (reference, prices) = (*gateway.pool.quotas.reference(), gateway.prices.clone());
-    let mut settlement = Settlement::new(place, call, reference, prices);
+    let mut settlement = Settlement::new(gateway, place, call);
     let deadline = started + gateway.core.config.upstream.deadline;
     match attempts::answer(gateway, &caller, &asked, &body, &mut settlement, deadline).await {
         Ok(Answer::Refused(refused)) => relay::refusal(*refused, settlement, asked.endpoint.dialect()).await,

@@ -3,18 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use axum::http::{HeaderMap, HeaderValue};
-use bytes::Bytes;
-use millpond_pool::account::Provider;
-use millpond_wire::Endpoint;
+use axum::http::HeaderMap;
 use millpond_wire::refusal::Refusal;
 use serde::Serialize;
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::Gateway;
 use super::accounts::Serving;
-use super::upstream::{Failure, Sending, USUAL_VERSION, VERSION, read_body};
+use super::upstream::{Failure, Sending, read_body};
 use crate::edge::openapi::one_of;
 use crate::ids::AccountId;
 use crate::store::accounts::AccountRow;
@@ -81,34 +77,13 @@ impl Gateway {
             return self.upstream.look(account, credential, WITHIN).await.map(drop);
         };
         let model = account.upstream(model);
-        let (endpoint, body) = one_token(account.provider, model);
+        let (endpoint, body) = (account.profile.one_token)(model);
         let url = account.url(endpoint, model, None).map_err(|error| Failure::Broken(error.to_string()))?;
-        let mut headers = HeaderMap::new();
-        if account.provider == Provider::Anthropic {
-            headers.insert(VERSION, HeaderValue::from_static(USUAL_VERSION));
-        }
-        let sending = Sending { url, credential, headers, body };
-        let answer = self.upstream.call(account, sending, deadline).await?;
+        let (headers, body) = (HeaderMap::new(), body.to_string().into());
+        let sending = Sending { url, credential, headers: &headers, body };
+        let answer = self.upstream.call(account, sending, deadline, || ()).await?;
         read_body(answer.into_body(), WITHIN, deadline).await.map(drop)
     }
-}
-
-/// The cheapest call of a model.
-fn one_token(provider: Provider, model: &str) -> (Endpoint, Bytes) {
-    let messages = json!([{"role": "user", "content": "hi"}]);
-    let (endpoint, body) = match provider {
-        Provider::OpenAi => {
-            (Endpoint::ChatCompletions, json!({"model": model, "messages": messages, "max_tokens": 1}))
-        }
-        Provider::Anthropic => {
-            (Endpoint::Messages, json!({"model": model, "messages": messages, "max_tokens": 1}))
-        }
-        Provider::Gemini => (
-            Endpoint::GenerateContent,
-            json!({"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "generationConfig": {"maxOutputTokens": 1}}),
-        ),
-    };
-    (endpoint, body.to_string().into())
 }
 
 fn told(id: &AccountId, answer: Result<(), Failure>, words: impl Fn(&Refusal) -> String) -> Checked {
@@ -128,9 +103,9 @@ fn told(id: &AccountId, answer: Result<(), Failure>, words: impl Fn(&Refusal) ->
             let words = words(&refusal);
             Checked { provider_status: Some(refused.status.as_u16()), ..Checked::failed("refused", words) }
         }
-        Err(Failure::Timeout) => Checked::failed("timeout", String::new()),
+        Err(Failure::Timeout | Failure::Deadline) => Checked::failed("timeout", String::new()),
         Err(Failure::Forbidden) => Checked::failed("forbidden_address", String::new()),
-        Err(Failure::Broken(reason)) => {
+        Err(Failure::Broken(reason) | Failure::Exhausted(reason)) => {
             // The reason names addresses of this side's network, which its owner has no need to know.
             tracing::debug!(account = %id, reason, "a checked account could not be reached");
             Checked::failed("unreachable", String::new())

@@ -29,22 +29,22 @@ impl Estimate {
 }
 
 /// The most that a call is expected to use.
-pub(crate) fn estimate(gateway: &Gateway, asked: &ModelRequest<'_>, body_bytes: usize) -> Estimate {
+pub(crate) fn estimate(gateway: &Gateway, asked: &ModelRequest, body: &[u8]) -> Estimate {
     let prices = &gateway.prices;
     let price = prices.of(&asked.model);
     if asked.endpoint.only_counts() {
         return Estimate { tokens: 0, usual_tokens: 0, micro_usd: price.map(|_| MicroUsd(0)) };
     }
     let head = &asked.head;
-    let (asked_for, possible) = (head.output_limit(), prices.output_limit(&asked.model));
+    let (asked_for, possible) = (head.output_limit, prices.output_limit(&asked.model));
     let most = match (asked_for, possible) {
         (Some(asked_for), possible) => asked_for.min(possible.unwrap_or(LONGEST_OUTPUT)),
         (None, possible) => possible.unwrap_or(USUAL_OUTPUT),
     };
     let usual = if asked_for.is_some() { most } else { most.min(USUAL_OUTPUT) };
-    let input = head.most_input(body_bytes);
-    let output = most.saturating_mul(head.answers());
+    let input = head.prompt.most_tokens(body);
+    let output = most.saturating_mul(head.answers);
     let micro_usd = price.map(|price| price.cost(&Tokens { input, output, ..Tokens::default() }));
     let all = |output: u64| i64::try_from(input.saturating_add(output)).unwrap_or(i64::MAX);
-    Estimate { tokens: all(output), usual_tokens: all(usual.saturating_mul(head.answers())), micro_usd }
+    Estimate { tokens: all(output), usual_tokens: all(usual.saturating_mul(head.answers)), micro_usd }
 }

@@ -7,7 +7,7 @@
 //! | which account? | `pool` (choice, queue, quotas, allowances, health), `accounts` | a lease, which ends itself when dropped |
 //! | send | `attempts`, `upstream` | the provider's answer, or a failure that is tried once more elsewhere |
 //! | stream back | `relay` | bytes as they came, the last of them after the row is on record |
-//! | settle | `settlement`, `journal` | the usage row |
+//! | settle | `settlement`, `token_counter`, `journal` | the usage row, and what the call owes |
 //!
 //! `view` and `check` are what people see of accounts and how they try one out.
 //!
@@ -28,6 +28,7 @@ mod relay;
 mod request;
 mod routes;
 mod settlement;
+mod token_counter;
 mod upstream;
 mod view;
 
@@ -44,8 +45,8 @@ use crate::store::StoreError;
 use crate::store::users::User;
 use attempts::Fallbacks;
 pub use check::{Checked, Trial};
-use journal::Ledger;
-use journal::collector::Collector;
+pub use journal::Closed;
+use journal::Journal;
 use models::Catalog;
 pub use models::models_of_caller;
 use pool::Pool;
@@ -53,6 +54,8 @@ pub use pool::allowances::AllowanceView;
 pub use pool::health::PauseView;
 pub use pool::quotas::{GroupQuota, QuotaError};
 pub use routes::{complete_chat_by_plugin, generate_by_plugin, routes};
+use token_counter::TokenCounter;
+pub use upstream::TlsError;
 use upstream::Upstream;
 pub use upstream::proxy::{NoProxy, Proxy};
 pub use view::{ModelQuota, PersonQuota, PoolModel};
@@ -70,8 +73,8 @@ pub enum GatewayError {
     #[error("PRICES_FILE: {0}")]
     PricesFile(#[from] std::io::Error),
     /// The encryption of connections to providers can't be set up.
-    #[error("TLS: {0}")]
-    Tls(#[from] rustls::Error),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// What the model endpoints share: the accounts, the quotas, the way to providers and the usage record.
@@ -79,7 +82,8 @@ pub struct Gateway {
     core: Arc<Core>,
     pool: Arc<Pool>,
     upstream: Upstream,
-    ledger: Ledger,
+    journal: Arc<Journal>,
+    counter: TokenCounter,
     catalog: Catalog,
     prices: Arc<Prices>,
     fallbacks: Fallbacks,
@@ -94,22 +98,20 @@ impl std::fmt::Debug for Gateway {
 
 impl Gateway {
     /// Loads the accounts and starts the tasks that keep them fresh and record usage. Both end with the core's tasks; the
-    /// ledger only after every call that began has been recorded.
+    /// journal only after every call that began has been recorded.
     pub async fn start(core: Arc<Core>) -> Result<Self, GatewayError> {
         let config = &core.config;
-        let pool = Pool::start(&core).await?;
-        let collector =
-            Collector::new(core.state.clone(), core.clock.clone(), config.policy.reference.window);
-        let ledger = Ledger::start(core.store.clone(), collector, &config.data_dir, &core.tasks);
-        let upstream = Upstream::new(&config.upstream)?;
+        let journal = Arc::new(Journal::start(&core).await);
+        let pool = Pool::start(&core, journal.clone()).await?;
+        let upstream = Upstream::start(&config.upstream, &core.tasks)?;
         let mut prices = Prices::built_in()?;
         if let Some(file) = &config.calls.prices_file {
             prices.add(&tokio::fs::read_to_string(file).await?)?;
         }
         let retries = RetryBudget::new(pool.now());
         let fallbacks = Fallbacks::new(config.calls.fallbacks.clone());
-        let (prices, catalog) = (Arc::new(prices), Catalog::default());
-        Ok(Self { core, pool, upstream, ledger, catalog, prices, fallbacks, retries })
+        let (prices, catalog, counter) = (Arc::new(prices), Catalog::default(), TokenCounter::default());
+        Ok(Self { core, pool, upstream, journal, counter, catalog, prices, fallbacks, retries })
     }
 
     /// Why and until when an account, or a part of it, rests.
@@ -136,6 +138,21 @@ impl Gateway {
     /// How many calls wait for a place on this instance.
     pub fn waiting(&self) -> usize {
         self.pool.queue.len()
+    }
+
+    /// Waits until every call that has ended can be read from the database; not for long, and not while it is away.
+    pub async fn settled(&self) {
+        self.journal.settled().await;
+    }
+
+    /// Why calls can't be recorded at present, if so.
+    pub fn trouble(&self) -> Option<Closed> {
+        self.journal.trouble()
+    }
+
+    /// Records of the journal that were found damaged, and put aside, since the start.
+    pub fn damaged_records(&self) -> u64 {
+        self.journal.damaged()
     }
 
     /// A person's quotas for others' accounts, as they are now.

@@ -80,7 +80,7 @@ impl Catalog {
     /// The models of one account as far as they are known.
     pub(super) fn models_of(&self, account: &Serving) -> Vec<Model> {
         let created = account.created_at.seconds();
-        let named = |name: &String| Model::new(name.as_str(), created, maker(account.provider));
+        let named = |name: &String| Model::new(name.as_str(), created, account.profile.maker);
         let patterns = account.models.as_deref();
         let exact = patterns.unwrap_or_default().iter().filter(|name| !name.contains('*'));
         let mut models: Vec<Model> = exact.chain(account.aliases.keys()).map(named).collect();
@@ -98,36 +98,11 @@ fn needs_provider(account: &Serving) -> bool {
     account.models.as_ref().is_none_or(|models| models.iter().any(|name| name.contains('*')))
 }
 
-/// Who is said to run a model that its account names itself.
-fn maker(provider: Provider) -> &'static str {
-    match provider {
-        Provider::OpenAi => "openai",
-        Provider::Anthropic => "anthropic",
-        Provider::Gemini => "google",
-    }
-}
-
-/// Reads a provider's list. Anthropic's is near enough to OpenAI's.
-fn listed(provider: Provider, body: &[u8]) -> serde_json::Result<Vec<Model>> {
-    if provider == Provider::Gemini {
-        let list: GeminiModelList = serde_json::from_slice(body)?;
-        return Ok(list.models.iter().map(|model| Model::new(model.id(), 0, maker(provider))).collect());
-    }
-    let mut list: ModelList = serde_json::from_slice(body)?;
-    for model in &mut list.data {
-        model.object = "model".to_owned();
-        if model.owned_by.is_empty() {
-            model.owned_by = maker(provider).to_owned();
-        }
-    }
-    Ok(list.data)
-}
-
 async fn ask(upstream: &Upstream, account: &Serving) -> Option<Vec<Model>> {
     let answer = upstream.models(account, WITHIN).await;
     let models = answer
         .map_err(|failure| failure.to_string())
-        .and_then(|body| listed(account.provider, &body).map_err(|error| error.to_string()));
+        .and_then(|body| (account.profile.read_models)(&body).map_err(|error| error.to_string()));
     models.inspect_err(|reason| tracing::debug!(account = %account.id, reason, "no list of models")).ok()
 }
 

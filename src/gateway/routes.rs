@@ -4,24 +4,22 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Response};
-use millpond_wire::Endpoint;
-use utoipa_axum::router::OpenApiRouter;
+use axum::extract::{FromRef, Request, State};
+use axum::http::{HeaderMap, Response};
+use millpond_wire::{Dialect, Endpoint};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use super::Gateway;
 use super::call::serve;
 use super::models;
 use super::request::Outside;
-use super::upstream::{USUAL_VERSION, VERSION};
-use crate::app::App;
+use crate::auth::Auth;
 use crate::auth::extract::Caller;
+use crate::edge::dialect::speaking;
 use crate::edge::error::{ApiError, Result};
 use crate::edge::input::{QueryMap, Segment};
 use crate::edge::request_log::RequestId;
-
-const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 
 /// Calls a model in OpenAI's dialect.
 #[utoipa::path(post, path = "/v1/chat/completions", tag = "models", request_body(content = serde_json::Value,
@@ -47,12 +45,7 @@ pub async fn complete_chat_by_plugin(
     request_id: Arc<str>,
     request: Request,
 ) -> Result<Response<Body>> {
-    let outside = |_: &HeaderMap| Outside {
-        endpoint: Endpoint::ChatCompletions,
-        model: None,
-        headers: HeaderMap::new(),
-        query: None,
-    };
+    let outside = |headers: &HeaderMap| Outside::of(Endpoint::ChatCompletions, None, headers, |_| None);
     serve(gateway, caller, request_id, request, outside).await
 }
 
@@ -71,7 +64,8 @@ pub(crate) async fn create_message(
     Extension(RequestId(id)): Extension<RequestId>,
     request: Request,
 ) -> Result<Response<Body>> {
-    let outside = |headers: &HeaderMap| of_anthropic(Endpoint::Messages, headers, &query);
+    let outside =
+        |headers: &HeaderMap| Outside::of(Endpoint::Messages, None, headers, |name| query.get(name));
     serve(&gateway, caller, id, request, outside).await
 }
 
@@ -87,19 +81,10 @@ pub(crate) async fn count_message_tokens(
     Extension(RequestId(id)): Extension<RequestId>,
     request: Request,
 ) -> Result<Response<Body>> {
-    let outside = |headers: &HeaderMap| of_anthropic(Endpoint::CountMessageTokens, headers, &query);
+    let outside = |headers: &HeaderMap| {
+        Outside::of(Endpoint::CountMessageTokens, None, headers, |name| query.get(name))
+    };
     serve(&gateway, caller, id, request, outside).await
-}
-
-fn of_anthropic(endpoint: Endpoint, headers: &HeaderMap, query: &QueryMap) -> Outside {
-    let mut passed = HeaderMap::new();
-    let usual = || HeaderValue::from_static(USUAL_VERSION);
-    passed.insert(VERSION, headers.get(VERSION).cloned().unwrap_or_else(usual));
-    for value in headers.get_all(BETA) {
-        passed.append(BETA, value.clone());
-    }
-    let query = (query.get("beta") == Some("true")).then_some("beta=true");
-    Outside { endpoint, model: None, headers: passed, query }
 }
 
 /// Calls a model in Google's dialect: `generateContent`, `streamGenerateContent` or `countTokens`.
@@ -161,20 +146,37 @@ pub async fn generate_by_plugin(
     if model.len() > 256 || model.chars().any(char::is_control) {
         return Err(ApiError::bad_request("invalid_value", "The model's name is too long or not printable."));
     }
-    let query = (query.get("alt") == Some("sse")).then_some("alt=sse");
     let outside =
-        |_: &HeaderMap| Outside { endpoint, model: Some(model.to_owned()), headers: HeaderMap::new(), query };
+        |headers: &HeaderMap| Outside::of(endpoint, Some(model.to_owned()), headers, |name| query.get(name));
     serve(gateway, caller, request_id, request, outside).await
 }
 
 /// The routes of this room, with their description.
-pub fn routes() -> OpenApiRouter<App> {
+pub fn routes<S>() -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Arc<Gateway>: FromRef<S>,
+    Arc<Auth>: FromRef<S>,
+{
+    let openai = |routes| described(Dialect::OpenAi, routes);
+    let anthropic = |routes| described(Dialect::Anthropic, routes);
+    let gemini = |routes| described(Dialect::Gemini, routes);
     OpenApiRouter::new()
-        .routes(routes!(models::list_models))
-        .routes(routes!(models::find_model, generate_content_v1))
-        .routes(routes!(complete_chat))
-        .routes(routes!(create_message))
-        .routes(routes!(count_message_tokens))
-        .routes(routes!(models::list_gemini_models))
-        .routes(routes!(models::find_gemini_model, generate_content))
+        .routes(openai(routes!(models::list_models)))
+        .routes(openai(routes!(models::find_model)))
+        // Google's newer clients call `/v1/models/{model}:generateContent` and the like.
+        .routes(gemini(routes!(generate_content_v1)))
+        .routes(openai(routes!(complete_chat)))
+        .routes(anthropic(routes!(create_message)))
+        .routes(anthropic(routes!(count_message_tokens)))
+        .routes(gemini(routes!(models::list_gemini_models)))
+        .routes(gemini(routes!(models::find_gemini_model, generate_content)))
+}
+
+/// The same routes and their description, speaking a dialect.
+fn described<S>(dialect: Dialect, (schemas, paths, routes): UtoipaMethodRouter<S>) -> UtoipaMethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    (schemas, paths, speaking(dialect, routes))
 }

@@ -1,5 +1,5 @@
-//! The end of a call, whichever way it comes: tokens counted, quota charged, lease given back, the row handed to the
-//! ledger. A settlement that is dropped unfinished (a client that left, a panic) settles itself as that.
+//! The end of a call, whichever way it comes: tokens counted, quota charged, lease given back, the row written to the
+//! journal. A settlement that is dropped unfinished (a client that left, a panic) settles itself as that.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,20 +7,20 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use millpond_pool::pricing::{self, Prices};
 use millpond_pool::units::{Cost, MicroUsd, Reference, Units};
-use millpond_wire::{Endpoint, Head, Observed, Usage, tokens};
+use millpond_wire::{Endpoint, Observed, Prompt, Usage};
 use tokio::sync::oneshot;
 
+use super::Gateway;
 use super::accounts::Serving;
-use super::journal::{Dues, Place, Used};
+use super::journal::{Charges, Journal, LimitsUsed, Place, Recorded};
 use super::limits::Limited;
 use super::pool::lease::{Lease, Picked};
 use super::pool::quotas::Reservation;
+use super::token_counter::TokenCounter;
 use crate::clock::Timestamp;
 use crate::ids::{KeyId, UserId};
 use crate::store::usage::{Outcome, UsageRow};
 
-/// Text beyond what was kept is taken to have so many bytes a token.
-const BYTES_PER_TOKEN: u64 = 4;
 /// What the table holds of names.
 const LONGEST_MODEL: usize = 100;
 const LONGEST_UPSTREAM_MODEL: usize = 200;
@@ -35,7 +35,8 @@ pub(super) struct Call {
     pub(super) endpoint: Endpoint,
     pub(super) model: String,
     pub(super) stream: bool,
-    /// The request as the client sent it, for counting its tokens where the provider does not.
+    /// Where the prompt stands in the request, for counting its tokens where the provider does not.
+    pub(super) prompt: Prompt,
     pub(super) body: Bytes,
     pub(super) started: Instant,
     pub(super) created_at: Timestamp,
@@ -62,6 +63,8 @@ pub(super) struct Settlement {
 }
 
 struct Open {
+    journal: Arc<Journal>,
+    counter: TokenCounter,
     place: Place,
     call: Call,
     reference: Reference,
@@ -82,12 +85,14 @@ struct Tokens {
 }
 
 impl Settlement {
-    pub(super) fn new(place: Place, call: Call, reference: Reference, prices: Arc<Prices>) -> Self {
+    pub(super) fn new(gateway: &Gateway, place: Place, call: Call) -> Self {
         let open = Open {
+            journal: gateway.journal.clone(),
+            counter: gateway.counter.clone(),
             place,
             call,
-            reference,
-            prices,
+            reference: *gateway.pool.quotas.reference(),
+            prices: gateway.prices.clone(),
             reservation: None,
             limited: None,
             lease: None,
@@ -166,37 +171,27 @@ impl Settlement {
         }
     }
 
-    /// Settles the call; the receiver hears when it is on record.
-    pub(super) fn finish(mut self, end: End, observed: Observed) -> oneshot::Receiver<()> {
-        let (recorded, hears) = oneshot::channel();
-        self.settle(end, observed, recorded);
-        hears
+    /// Settles the call.
+    pub(super) fn finish(mut self, end: End, observed: Observed) -> Recorded {
+        self.settle(end, observed)
     }
 
-    fn settle(&mut self, end: End, observed: Observed, recorded: oneshot::Sender<()>) {
-        let Some(open) = self.open.take() else { return };
+    fn settle(&mut self, end: End, observed: Observed) -> Recorded {
+        let Some(open) = self.open.take() else { return Recorded::Done };
         open.tell_health(end);
-        if let Some(usage) = observed.usage {
-            return open.record(end, Tokens { usage, estimated: false }, recorded);
+        if let Some(usage) = observed.reported() {
+            return open.record(end, Tokens { usage, estimated: false });
         }
         if !open.used_tokens(end, &observed) {
-            return open.record(end, Tokens::default(), recorded);
+            return open.record(end, Tokens::default());
         }
-        // Counting a long text takes milliseconds, and the very first one loads a vocabulary.
-        let count = move || {
-            let tokens = open.estimate(&observed);
-            open.record(end, tokens, recorded);
-        };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(count)),
-            Err(_) => count(),
-        }
+        open.record_estimated(end, observed)
     }
 }
 
 impl Drop for Settlement {
     fn drop(&mut self) {
-        self.settle(client_closed(), Observed::default(), oneshot::channel().0);
+        drop(self.settle(client_closed(), Observed::default()));
     }
 }
 
@@ -217,13 +212,13 @@ fn cost(prices: &Prices, model: &str, usage: &Usage) -> Option<MicroUsd> {
 }
 
 impl Open {
-    /// Whether the provider will have counted tokens although it did not say how many.
+    /// Whether the provider will have counted tokens although it did not say how many, or not of all.
     fn used_tokens(&self, end: End, observed: &Observed) -> bool {
         let sent = self.attempts > 0 && !self.call.endpoint.only_counts();
         match end.outcome {
             Outcome::Ok => sent,
             Outcome::ClientClosed => sent,
-            Outcome::UpstreamError => observed.any_content,
+            Outcome::UpstreamError => observed.any_content || observed.usage.is_some(),
             Outcome::Rejected => false,
         }
     }
@@ -241,17 +236,37 @@ impl Open {
         }
     }
 
-    fn estimate(&self, observed: &Observed) -> Tokens {
-        let model = self.served.as_ref().map_or(&*self.call.model, |served| &*served.upstream_model);
-        let head = Head::parse(self.call.endpoint, &self.call.body);
-        let input = head.map_or(0, |head| head.estimate_input(model));
-        let more = observed.more_text_bytes.div_ceil(BYTES_PER_TOKEN);
-        let output = tokens::estimate_tokens(model, &observed.text) + more;
-        let usage = Usage { input_tokens: input, output_tokens: output, ..Usage::default() };
-        Tokens { usage, estimated: true }
+    /// Counting a long text takes milliseconds, and the very first one loads a vocabulary. Where too many wait for that, a
+    /// call is counted by its bytes.
+    fn record_estimated(self, end: End, observed: Observed) -> Recorded {
+        let bytes = self.call.body.len();
+        let counter = self.counter.clone();
+        let (told, hears) = oneshot::channel();
+        let counted = counter.count(bytes, (self, observed), move |(open, observed)| {
+            let tokens = open.estimate(&observed);
+            drop(told.send(open.record(end, tokens)));
+        });
+        match counted {
+            Ok(()) => Recorded::Counts(hears),
+            Err((open, observed)) => {
+                let tokens = open.estimate_by_bytes(&observed);
+                open.record(end, tokens)
+            }
+        }
     }
 
-    fn record(mut self, end: End, tokens: Tokens, recorded: oneshot::Sender<()>) {
+    fn estimate_by_bytes(&self, observed: &Observed) -> Tokens {
+        let input = u64::try_from(self.call.body.len()).unwrap_or(u64::MAX).div_ceil(4);
+        Tokens { usage: observed.estimated_by_bytes(input), estimated: true }
+    }
+
+    fn estimate(&self, observed: &Observed) -> Tokens {
+        let model = self.served.as_ref().map_or(&*self.call.model, |served| &*served.upstream_model);
+        let input = || self.call.prompt.estimate_tokens(&self.call.body, model);
+        Tokens { usage: observed.estimated(model, input), estimated: true }
+    }
+
+    fn record(mut self, end: End, tokens: Tokens) -> Recorded {
         let money =
             self.served.as_ref().and_then(|served| cost(&self.prices, &served.upstream_model, &tokens.usage));
         let total = signed(tokens.usage.input_tokens + tokens.usage.output_tokens);
@@ -262,15 +277,15 @@ impl Open {
             hold.settle(&Cost { requests: 1, tokens: total, micro_usd: money }, real);
         }
         drop(lease);
-        let charge = self.reservation.take().map(|reservation| reservation.charge(real));
-        let limits = self.limited.take().map(|limited| Used {
+        let quota = self.reservation.take().map(|reservation| reservation.charge(real));
+        let limits = self.limited.take().map(|limited| LimitsUsed {
             id: limited.id,
             subjects: limited.subjects,
             tokens: total,
             micro_usd: money.map_or(0, |money| money.0),
         });
-        let row = row(&self, end, tokens, money, charge.map_or(Units::ZERO, |charge| charge.real));
-        self.place.record(row, Dues { charge, limits }, recorded);
+        let row = row(&self, end, tokens, money, quota.map_or(Units::ZERO, |charge| charge.real));
+        self.journal.record(self.place, row, Charges { quota, limits })
     }
 
     /// What the call takes from the caller's quota. One that used nothing, or the caller's own account, costs nothing.
@@ -289,7 +304,7 @@ impl Open {
 fn row(open: &Open, end: End, tokens: Tokens, money: Option<MicroUsd>, charged: Units) -> UsageRow {
     let (call, served, usage) = (&open.call, open.served.as_ref(), tokens.usage);
     UsageRow {
-        record_id: uuid::Uuid::now_v7().simple().to_string(),
+        record_id: open.journal.record_id(),
         request_id: call.request_id.to_string(),
         user_id: call.user,
         api_key_id: call.key,

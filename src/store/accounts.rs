@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::db::{Tx, on_db, on_tx, statements};
+use super::db::{Tx, on_db, on_tx, read_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, UserId};
@@ -107,34 +107,34 @@ statements! {
         where (id < $1 or $1 is null) and (user_id = $2 or $2 is null) and (provider = $3 or $3 is null)
           and (is_shared = $4 or $4 is null) and (is_enabled = $5 or $5 is null) order by id desc limit $6");
     COUNT = "select cast(count(*) as bigint) from accounts where user_id = $1";
-    LAST_SERVED = "select account_id, max(created_at) from usage_logs
-        where account_id in (select id from accounts where user_id = $1) group by account_id";
+    /// One look at the end of an index an account, however much it served.
+    LAST_SERVED = "select id, (select max(created_at) from usage_logs where account_id = accounts.id) as served_at
+        from accounts where user_id = $1";
     UPDATE = "update accounts set name = $3, base_url = $4, credential = $5, proxy = $6, is_shared = $7, is_enabled = $8,
         models = $9, aliases = $10, allowances = $11, priority = $12, weight = $13, max_concurrency = $14, headers = $15,
         drain_bytes = $16, disabled_models = $17, updated_at = $18 where id = $1 and updated_at = $2";
     DELETE = "delete from accounts where id = $1 and user_id = $2";
-    TOUCH = "update accounts set last_used_at = $2 where id = $1 and (last_used_at is null or last_used_at < $2)";
 }
 
 impl Store {
     /// A person's own account.
     pub async fn find_account(&self, owner: UserId, id: &AccountId) -> Result<Option<AccountRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(FIND).bind(id).bind(owner).fetch_optional(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(FIND).bind(id).bind(owner).fetch_optional(db).await)?)
     }
 
     /// Anybody's account, for administrators.
     pub async fn find_any_account(&self, id: &AccountId) -> Result<Option<AccountRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(FIND_ANY).bind(id).fetch_optional(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(FIND_ANY).bind(id).fetch_optional(db).await)?)
     }
 
     /// A person's own accounts, newest first. How many one person may have is bounded when they are made.
     pub async fn list_accounts(&self, owner: UserId) -> Result<Vec<AccountRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(LIST).bind(owner).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(LIST).bind(owner).fetch_all(db).await)?)
     }
 
     /// Every account of an active owner, switched on or off.
     pub async fn list_active_accounts(&self) -> Result<Vec<AccountRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(LIST_ACTIVE).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(LIST_ACTIVE).fetch_all(db).await)?)
     }
 
     /// Up to `limit` accounts of everybody before the id `before`, newest first.
@@ -144,7 +144,7 @@ impl Store {
         before: Option<&AccountId>,
         limit: i64,
     ) -> Result<Vec<AccountRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(SEARCH)
+        Ok(read_db!(&self.db, db => sqlx::query_as(SEARCH)
             .bind(before)
             .bind(filter.owner)
             .bind(&filter.provider)
@@ -156,14 +156,14 @@ impl Store {
 
     /// How many accounts a person has.
     pub async fn count_accounts(&self, owner: UserId) -> Result<i64> {
-        Ok(on_db!(&self.db, db => sqlx::query_scalar(COUNT).bind(owner).fetch_one(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_scalar(COUNT).bind(owner).fetch_one(db).await)?)
     }
 
     /// When each of a person's accounts last served anybody.
     pub async fn last_served(&self, owner: UserId) -> Result<HashMap<AccountId, Timestamp>> {
-        let rows: Vec<(AccountId, Timestamp)> =
-            on_db!(&self.db, db => sqlx::query_as(LAST_SERVED).bind(owner).fetch_all(db).await)?;
-        Ok(rows.into_iter().collect())
+        let rows: Vec<(AccountId, Option<Timestamp>)> =
+            read_db!(&self.db, db => sqlx::query_as(LAST_SERVED).bind(owner).fetch_all(db).await)?;
+        Ok(rows.into_iter().filter_map(|(id, served_at)| Some((id, served_at?))).collect())
     }
 
     /// Notes that an account served a call.

@@ -1,6 +1,6 @@
 //! What administrators tell everybody.
 
-use super::db::{Tx, on_db, on_tx, statements};
+use super::db::{Tx, on_tx, read_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::{AnnouncementId, UserId};
@@ -44,12 +44,12 @@ statements! {
 impl Store {
     /// The newest announcements, whether or not they are shown now.
     pub async fn list_announcements(&self, limit: i64) -> Result<Vec<AnnouncementRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(LIST).bind(limit).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(LIST).bind(limit).fetch_all(db).await)?)
     }
 
     /// The announcements that are shown at `now`.
     pub async fn current_announcements(&self, now: Timestamp, limit: i64) -> Result<Vec<AnnouncementRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(CURRENT).bind(now).bind(limit).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(CURRENT).bind(now).bind(limit).fetch_all(db).await)?)
     }
 }
 

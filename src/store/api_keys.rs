@@ -2,7 +2,7 @@
 //!
 //! AntiHub's column `key` must be filled and unique: rows made here hold `sha256:` and the hash in it, never the key.
 
-use super::db::{Tx, on_db, on_tx, statements};
+use super::db::{Tx, on_tx, read_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::{KeyId, UserId};
@@ -61,35 +61,30 @@ statements! {
     SET_ACTIVE = concat!("update api_keys set is_active = $3 where id = $1 and user_id = $2 returning ", columns!());
     RENAME = concat!("update api_keys set name = $3 where id = $1 and user_id = $2 returning ", columns!());
     DELETE = "delete from api_keys where id = $1 and user_id = $2 returning coalesce(key_hash, '')";
-    TOUCH = "update api_keys set last_used_at = $2 where id = $1 and (last_used_at is null or last_used_at < $2)";
     HASH_OF = "select coalesce(key_hash, '') from api_keys where id = $1 and user_id = $2";
 }
 
 impl Store {
     /// A person's own key.
     pub async fn find_api_key(&self, owner: UserId, id: KeyId) -> Result<Option<ApiKeyRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(FIND).bind(id).bind(owner).fetch_optional(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(FIND).bind(id).bind(owner).fetch_optional(db).await)?)
     }
 
     /// The key with this lower-case hex SHA-256, whoever owns it.
     pub async fn find_api_key_by_hash(&self, hash: &str) -> Result<Option<ApiKeyRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(FIND_BY_HASH).bind(hash).fetch_optional(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(FIND_BY_HASH).bind(hash).fetch_optional(db).await)?)
     }
 
     /// A person's keys, newest first.
     pub async fn list_api_keys(&self, owner: UserId) -> Result<Vec<ApiKeyRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(LIST).bind(owner).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(LIST).bind(owner).fetch_all(db).await)?)
     }
 
     /// The hash of a person's own key, for telling caches to forget it.
     pub async fn api_key_hash(&self, owner: UserId, id: KeyId) -> Result<Option<String>> {
-        Ok(on_db!(&self.db, db => sqlx::query_scalar(HASH_OF).bind(id).bind(owner).fetch_optional(db).await)?)
-    }
-
-    /// Notes that a key was used.
-    pub async fn touch_api_key(&self, id: KeyId, now: Timestamp) -> Result<()> {
-        on_db!(&self.db, db => sqlx::query(TOUCH).bind(id).bind(now).execute(db).await.map(drop))?;
-        Ok(())
+        Ok(
+            read_db!(&self.db, db => sqlx::query_scalar(HASH_OF).bind(id).bind(owner).fetch_optional(db).await)?,
+        )
     }
 }
 

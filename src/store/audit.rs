@@ -1,7 +1,9 @@
 //! The audit log: rows are added and read, and no statement here changes or removes one. What the seals are is
 //! `crate::audit`'s business.
 
-use super::db::{Tx, on_db, on_tx, statements};
+use sqlx::QueryBuilder;
+
+use super::db::{Tx, on_tx, read_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 
@@ -56,11 +58,6 @@ statements! {
     HEAD = "select seq, hash, seal from audit_head where id = 1";
     FIND = concat!("select ", columns!(), " from audit_log where seq = $1");
     AFTER = concat!("select ", columns!(), " from audit_log where seq > $1 order by seq limit $2");
-    LIST = concat!("select ", columns!(), " from audit_log
-            where (seq < $1 or $1 is null) and (action = $2 or $2 is null) and (actor_id = $3 or $3 is null)
-              and (target_kind = $4 or $4 is null) and (target_id = $5 or $5 is null)
-              and (at >= $6 or $6 is null) and (at < $7 or $7 is null)
-            order by seq desc limit $8");
     ABOUT = concat!("select ", columns!(), " from audit_log
             where (actor_id = $1 or (target_kind = 'user' and target_id = $2)) and seq > $3 order by seq limit $4");
 }
@@ -68,17 +65,17 @@ statements! {
 impl Store {
     /// The newest entry, as the database remembers it.
     pub async fn audit_head(&self) -> Result<AuditHead> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(HEAD).fetch_one(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(HEAD).fetch_one(db).await)?)
     }
 
     /// One entry.
     pub async fn find_audit(&self, seq: i64) -> Result<Option<AuditRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(FIND).bind(seq).fetch_optional(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(FIND).bind(seq).fetch_optional(db).await)?)
     }
 
     /// Up to `limit` entries after `seq`, oldest first.
     pub async fn list_audit_after(&self, seq: i64, limit: i64) -> Result<Vec<AuditRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(AFTER).bind(seq).bind(limit).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(AFTER).bind(seq).bind(limit).fetch_all(db).await)?)
     }
 
     /// Up to `limit` entries before the entry `before`, newest first.
@@ -88,16 +85,31 @@ impl Store {
         before: Option<i64>,
         limit: i64,
     ) -> Result<Vec<AuditRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(LIST)
-            .bind(before)
-            .bind(&filter.action)
-            .bind(filter.actor_id)
-            .bind(&filter.target_kind)
-            .bind(&filter.target_id)
-            .bind(filter.from)
-            .bind(filter.until)
-            .bind(limit)
-            .fetch_all(db).await)?)
+        let before = before.unwrap_or(i64::MAX);
+        Ok(read_db!(&self.db, db => {
+            let mut query = QueryBuilder::new(concat!("select ", columns!(), " from audit_log where seq < "));
+            query.push_bind(before);
+            if let Some(action) = &filter.action {
+                query.push(" and action = ").push_bind(action);
+            }
+            if let Some(actor) = filter.actor_id {
+                query.push(" and actor_id = ").push_bind(actor);
+            }
+            if let Some(kind) = &filter.target_kind {
+                query.push(" and target_kind = ").push_bind(kind);
+            }
+            if let Some(id) = &filter.target_id {
+                query.push(" and target_id = ").push_bind(id);
+            }
+            if let Some(from) = filter.from {
+                query.push(" and at >= ").push_bind(from);
+            }
+            if let Some(until) = filter.until {
+                query.push(" and at < ").push_bind(until);
+            }
+            query.push(" order by seq desc limit ").push_bind(limit);
+            query.build_query_as().fetch_all(db).await
+        })?)
     }
 
     /// Up to `limit` entries after `seq` that a person made or that are about them, oldest first.
@@ -108,7 +120,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<AuditRow>> {
         Ok(
-            on_db!(&self.db, db => sqlx::query_as(ABOUT).bind(person).bind(person.to_string()).bind(seq).bind(limit)
+            read_db!(&self.db, db => sqlx::query_as(ABOUT).bind(person).bind(person.to_string()).bind(seq).bind(limit)
             .fetch_all(db).await)?,
         )
     }

@@ -1,7 +1,7 @@
 //! The usage record as the Plug-in API's contract knows it: what calls that an account served took from their caller's
 //! quota.
 
-use super::db::{on_db, statements};
+use super::db::{read_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, UserId};
@@ -49,13 +49,19 @@ macro_rules! served {
     };
 }
 
+macro_rules! sums {
+    () => {
+        "cast(count(*) as bigint) as calls, cast(coalesce(sum(quota_millionths), 0) as bigint) as quota_millionths, \
+         max(created_at) as last_at"
+    };
+}
+
 statements! {
     LIST = concat!("select cast(id as bigint) as id, account_id, model_name, is_shared, quota_millionths, created_at
-        from usage_logs where ", served!(), " and (created_at >= $2 or $2 is null) and (created_at <= $3 or $3 is null)
+        from usage_logs where ", served!(), " and created_at >= $2 and created_at <= $3
         order by created_at desc, id desc limit $4");
-    SUM = concat!("select cast(count(*) as bigint) as calls,
-        cast(coalesce(sum(quota_millionths), 0) as bigint) as quota_millionths, max(created_at) as last_at
-        from usage_logs where ", served!(), " and (model_name = $2 or $2 is null)");
+    SUM = concat!("select ", sums!(), " from usage_logs where ", served!());
+    SUM_OF_MODEL = concat!("select ", sums!(), " from usage_logs where ", served!(), " and model_name = $2");
     COUNT_SHARED = "select cast(count(*) as bigint) as total,
         cast(coalesce(sum(case when is_enabled then 1 else 0 end), 0) as bigint) as active
         from accounts where is_shared and exists (select 1 from users where users.id = accounts.user_id and users.is_active)";
@@ -72,22 +78,27 @@ impl Store {
         until: Option<Timestamp>,
         limit: i64,
     ) -> Result<Vec<ConsumptionRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(LIST).bind(user).bind(from).bind(until).bind(limit)
+        let from = from.unwrap_or(Timestamp::EARLIEST);
+        let until = until.unwrap_or(Timestamp::LATEST);
+        Ok(read_db!(&self.db, db => sqlx::query_as(LIST).bind(user).bind(from).bind(until).bind(limit)
             .fetch_all(db).await)?)
     }
 
     /// The sum of a person's calls that accounts served, of one model or of all.
     pub async fn sum_consumption(&self, user: UserId, model: Option<&str>) -> Result<Consumed> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(SUM).bind(user).bind(model).fetch_one(db).await)?)
+        Ok(read_db!(&self.db, db => match model {
+            None => sqlx::query_as(SUM).bind(user).fetch_one(db).await,
+            Some(model) => sqlx::query_as(SUM_OF_MODEL).bind(user).bind(model).fetch_one(db).await,
+        })?)
     }
 
     /// How many accounts are in the shared pool.
     pub async fn count_shared(&self) -> Result<SharedCounts> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(COUNT_SHARED).fetch_one(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(COUNT_SHARED).fetch_one(db).await)?)
     }
 
     /// What AntiHub kept of a person's key for the Plug-in API.
     pub async fn find_plugin_key(&self, user: UserId) -> Result<Option<PluginKeyRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(PLUGIN_KEY).bind(user).fetch_optional(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(PLUGIN_KEY).bind(user).fetch_optional(db).await)?)
     }
 }

@@ -1,6 +1,6 @@
 //! What the embedded shape keeps instead of Redis, and the counter by which it notices changes made by other processes.
 
-use super::db::{on_db, on_tx, statements};
+use super::db::{on_db, on_tx, read_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 
@@ -26,7 +26,7 @@ impl Store {
     /// Every entry still alive at `now`; the dead ones are deleted.
     pub async fn load_entries(&self, now: Timestamp) -> Result<Vec<EntryRow>> {
         on_db!(&self.db, db => sqlx::query(PURGE).bind(now).execute(db).await.map(drop))?;
-        Ok(on_db!(&self.db, db => sqlx::query_as(LOAD).bind(now).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(LOAD).bind(now).fetch_all(db).await)?)
     }
 
     /// Writes a batch of changes in one transaction; `None` removes the entry.
@@ -51,6 +51,6 @@ impl Store {
 
     /// The counter that moves with every change.
     pub async fn change_counter(&self) -> Result<i64> {
-        Ok(on_db!(&self.db, db => sqlx::query_scalar(READ_COUNTER).fetch_one(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_scalar(READ_COUNTER).fetch_one(db).await)?)
     }
 }

@@ -1,6 +1,6 @@
 //! Who a person is at sign-in providers: `user_identities`, with AntiHub's `users.oauth_id` beside it.
 
-use super::db::{Tx, on_db, on_tx, statements};
+use super::db::{Tx, on_db, on_tx, read_db, statements};
 use super::users::NewUser;
 use super::{Result, Store};
 use crate::clock::Timestamp;
@@ -82,13 +82,13 @@ impl Store {
     /// The identity of this subject at this provider.
     pub async fn find_identity(&self, provider: &str, subject: &str) -> Result<Option<IdentityRow>> {
         Ok(
-            on_db!(&self.db, db => sqlx::query_as(FIND).bind(provider).bind(subject).fetch_optional(db).await)?,
+            read_db!(&self.db, db => sqlx::query_as(FIND).bind(provider).bind(subject).fetch_optional(db).await)?,
         )
     }
 
     /// A person's identities, oldest first.
     pub async fn list_identities(&self, user: UserId) -> Result<Vec<IdentityRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(LIST).bind(user).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(LIST).bind(user).fetch_all(db).await)?)
     }
 
     /// Gives the identity that AntiHub keeps with a person a row of its own, if it still keeps it.
@@ -199,7 +199,7 @@ impl Tx {
 }
 
 async fn add(
-    tx: &mut super::db::Tx,
+    tx: &mut Tx,
     user: UserId,
     identity: &NewIdentity<'_>,
     now: Timestamp,

@@ -1,6 +1,6 @@
 //! Invites: codes with which people may register, and who used them.
 
-use super::db::{Tx, on_db, on_tx, statements};
+use super::db::{Tx, on_tx, read_db, statements};
 use super::users::NewUser;
 use super::{Result, Store};
 use crate::clock::Timestamp;
@@ -69,12 +69,12 @@ statements! {
 impl Store {
     /// Up to `limit` invites before the id `before`, newest first.
     pub async fn list_invites(&self, before: InviteId, limit: i64) -> Result<Vec<InviteRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(LIST).bind(before).bind(limit).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(LIST).bind(before).bind(limit).fetch_all(db).await)?)
     }
 
     /// Who used an invite, first to last.
     pub async fn list_invite_uses(&self, invite: InviteId) -> Result<Vec<InviteUse>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(USES).bind(invite).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(USES).bind(invite).fetch_all(db).await)?)
     }
 }
 

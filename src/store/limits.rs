@@ -1,6 +1,6 @@
 //! Limits that differ from what a trust level gives: of one person or key, for good or until a moment.
 
-use super::db::{Tx, on_db, on_tx, statements};
+use super::db::{Tx, on_tx, read_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 
@@ -43,25 +43,25 @@ statements! {
 impl Store {
     /// Every set of limits in force at `now`.
     pub async fn list_limits(&self, now: Timestamp) -> Result<Vec<LimitsRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(LIST).bind(now).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(LIST).bind(now).fetch_all(db).await)?)
     }
 
     /// What is set for one subject, in force or not: for good first.
     pub async fn find_limits(&self, kind: &str, id: i32) -> Result<Vec<LimitsRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(FIND).bind(kind).bind(id).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(FIND).bind(kind).bind(id).fetch_all(db).await)?)
     }
 
     /// What a person's calls are known to have cost since a moment, in millionths of a dollar.
     pub async fn spent_by_user(&self, user: i32, since: Timestamp) -> Result<i64> {
         Ok(
-            on_db!(&self.db, db => sqlx::query_scalar(SPENT_BY_USER).bind(user).bind(since).fetch_one(db).await)?,
+            read_db!(&self.db, db => sqlx::query_scalar(SPENT_BY_USER).bind(user).bind(since).fetch_one(db).await)?,
         )
     }
 
     /// What a key's calls are known to have cost since a moment, in millionths of a dollar.
     pub async fn spent_by_key(&self, key: i32, since: Timestamp) -> Result<i64> {
         Ok(
-            on_db!(&self.db, db => sqlx::query_scalar(SPENT_BY_KEY).bind(key).bind(since).fetch_one(db).await)?,
+            read_db!(&self.db, db => sqlx::query_scalar(SPENT_BY_KEY).bind(key).bind(since).fetch_one(db).await)?,
         )
     }
 }

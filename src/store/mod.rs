@@ -15,22 +15,18 @@ pub mod invites;
 pub mod limits;
 mod migrate;
 pub mod oauth_tokens;
+mod open;
 pub mod people;
+mod pool;
 pub mod quotas;
+pub mod record;
 pub mod second_factors;
 pub mod usage;
 pub mod users;
 
-use std::str::FromStr;
-use std::time::Duration;
-
-use secrecy::ExposeSecret as _;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-
 use crate::config::DatabaseConfig;
 pub use db::Tx;
-use db::{Db, on_db};
+use db::{Db, on_db, read_db};
 
 /// What can go wrong in the database.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +42,30 @@ pub enum StoreError {
     Inconsistent { table: &'static str, row: String, reason: String },
 }
 
+impl StoreError {
+    /// Whether the database refuses what it was given, whenever it is asked: a value does not fit, what is referred to does
+    /// not exist. Everything else (away, busy, full, read-only, starting up) passes.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Sql(sqlx::Error::Encode(_)) => true,
+            Self::Sql(error) => refuses_values(error),
+            Self::Migrate(_) | Self::Inconsistent { .. } => false,
+        }
+    }
+}
+
+/// PostgreSQL's classes "data exception" and "integrity constraint violation", and SQLite's primary codes for a value that
+/// is too big, violates a constraint or has the wrong type.
+fn refuses_values(error: &sqlx::Error) -> bool {
+    let Some(error) = error.as_database_error() else { return false };
+    let Some(code) = error.code() else { return false };
+    if error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+        return code.starts_with("22") || code.starts_with("23");
+    }
+    // The primary code is in the low byte.
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 18..=20))
+}
+
 pub(crate) type Result<T> = std::result::Result<T, StoreError>;
 
 /// The database of this process. Cheap to clone.
@@ -58,18 +78,8 @@ impl Store {
     /// Opens the pool; a PostgreSQL server that is away is an error, a SQLite file is made when missing.
     pub async fn connect(config: &DatabaseConfig) -> Result<Self> {
         let db = match config {
-            DatabaseConfig::Sqlite { path } => Db::Sqlite(open_sqlite(path).await?),
-            DatabaseConfig::Postgres { url } => {
-                let options = PgConnectOptions::from_str(url.expose_secret())?
-                    .application_name("millpond")
-                    .statement_cache_capacity(256);
-                let pool = PgPoolOptions::new()
-                    .max_connections(30)
-                    .acquire_timeout(Duration::from_secs(10))
-                    .connect_with(options)
-                    .await?;
-                Db::Postgres(pool)
-            }
+            DatabaseConfig::Sqlite { path } => open::sqlite(path).await?,
+            DatabaseConfig::Postgres { url } => open::postgres(url).await?,
         };
         Ok(Self { db })
     }
@@ -84,7 +94,7 @@ impl Store {
 
     /// Asks the database for a sign of life.
     pub async fn ping(&self) -> Result<()> {
-        on_db!(&self.db, db => sqlx::query("select 1").execute(db).await.map(drop))?;
+        read_db!(&self.db, db => sqlx::query("select 1").execute(db).await.map(drop))?;
         Ok(())
     }
 
@@ -95,7 +105,7 @@ impl Store {
 
     /// Closes the pool; the last connection of SQLite folds its write-ahead log back into the file.
     pub async fn close(&self) {
-        on_db!(&self.db, db => db.close().await);
+        self.db.close().await;
     }
 
     /// Prepares one statement without running it, for the test that holds each against both databases.
@@ -106,54 +116,31 @@ impl Store {
     }
 }
 
-/// Every statement of this room by table and name.
-pub fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
-    [
-        users::STATEMENTS,
-        identities::STATEMENTS,
-        oauth_tokens::STATEMENTS,
-        api_keys::STATEMENTS,
-        accounts::STATEMENTS,
-        usage::STATEMENTS,
-        consumption::STATEMENTS,
-        quotas::STATEMENTS,
-        limits::STATEMENTS,
-        invites::STATEMENTS,
-        people::STATEMENTS,
-        announcements::STATEMENTS,
-        second_factors::STATEMENTS,
-        entries::STATEMENTS,
-        audit::STATEMENTS,
-    ]
-    .into_iter()
-    .flatten()
-    .copied()
-}
-
-/// SQLite's result code for a file that somebody else has locked.
-const SQLITE_BUSY: &str = "5";
-/// Turning a new file to WAL needs it alone and doesn't wait for it: another process may be doing the same now.
-const OPEN_ATTEMPTS: u32 = 50;
-const OPEN_PAUSE: Duration = Duration::from_millis(100);
-
-async fn open_sqlite(path: &std::path::Path) -> Result<sqlx::SqlitePool> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        // WAL without a sync per commit: a power cut can cost the last moments, a killed process costs nothing.
-        .synchronous(SqliteSynchronous::Normal)
-        .busy_timeout(Duration::from_secs(10))
-        .foreign_keys(true)
-        .statement_cache_capacity(256);
-    let pool = SqlitePoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(10));
-    for _ in 1..OPEN_ATTEMPTS {
-        match pool.clone().connect_with(options.clone()).await {
-            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(SQLITE_BUSY) => {
-                tokio::time::sleep(OPEN_PAUSE).await;
-            }
-            connected => return Ok(connected?),
-        }
+impl Store {
+    /// Every statement of this room by file and name, but for the few that are put together from parts.
+    pub fn statements(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+        let own = match self.db {
+            Db::Postgres(_) => record::POSTGRES_STATEMENTS,
+            Db::Sqlite(_) => record::SQLITE_STATEMENTS,
+        };
+        STATEMENTS.iter().flat_map(|table| table.iter()).chain(own).copied()
     }
-    Ok(pool.connect_with(options).await?)
 }
+
+const STATEMENTS: &[&[(&str, &str)]] = &[
+    users::STATEMENTS,
+    identities::STATEMENTS,
+    oauth_tokens::STATEMENTS,
+    api_keys::STATEMENTS,
+    accounts::STATEMENTS,
+    usage::STATEMENTS,
+    consumption::STATEMENTS,
+    quotas::STATEMENTS,
+    limits::STATEMENTS,
+    invites::STATEMENTS,
+    people::STATEMENTS,
+    announcements::STATEMENTS,
+    second_factors::STATEMENTS,
+    entries::STATEMENTS,
+    audit::STATEMENTS,
+];

@@ -1,7 +1,7 @@
 //! Providers' tokens in AntiHub's table `oauth_tokens`: one row a person, that of the latest sign-in. AntiHub wrote them in
 //! clear; everything written here is a Fernet token.
 
-use super::db::{on_db, statements};
+use super::db::{on_db, read_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::UserId;
@@ -57,7 +57,7 @@ impl Store {
 
     /// Up to `limit` rows after the id `after` that hold a token in clear, by id.
     pub async fn list_clear_oauth_tokens(&self, after: i32, limit: i64) -> Result<Vec<OauthTokenRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(LIST_CLEAR).bind(after).bind(limit).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(LIST_CLEAR).bind(after).bind(limit).fetch_all(db).await)?)
     }
 
     /// Replaces a row's tokens by their encrypted form; does nothing when they changed meanwhile.

@@ -1,6 +1,6 @@
 //! People as administrators see them: searched, counted, and removed without losing what they used from the totals.
 
-use super::db::{Tx, on_db, on_tx, statements};
+use super::db::{Tx, on_tx, read_db, statements};
 use super::users::User;
 use super::{Result, Store};
 use crate::clock::Timestamp;
@@ -27,7 +27,10 @@ pub struct Holdings {
 }
 
 /// Who holds the calls of people who are gone. Nobody can sign in as them.
-const NOBODY: &str = "(deleted members)";
+pub(super) const NOBODY: &str = "(deleted members)";
+
+/// Calls that change hands in one statement, which is to end in time.
+const GIVEN_AT_ONCE: i64 = 10_000;
 
 macro_rules! columns {
     () => {
@@ -49,7 +52,8 @@ statements! {
     FIND_NOBODY = "select id from users where username = $1";
     MAKE_NOBODY = "insert into users (username, trust_level, is_active, is_silenced, beta, role, created_at, updated_at)
                    values ($1, 0, $2, $3, 0, 'member', $4, $4) returning id";
-    GIVE_AWAY = "update usage_logs set user_id = $2, api_key_id = null, request_id = null where user_id = $1";
+    GIVE_AWAY = "update usage_logs set user_id = $2, api_key_id = null, request_id = null
+                 where id in (select id from usage_logs where user_id = $1 limit $3)";
     DELETE = "delete from users where id = $1";
     STRIP = "update users set username = $2, password_hash = null, oauth_id = null, avatar_url = null, is_active = $3,
              role = 'member', has_totp = $3, token_generation = token_generation + 1, updated_at = $4 where id = $1";
@@ -79,7 +83,7 @@ fn pattern(search: &str) -> String {
 impl Store {
     /// Up to `limit` people after the id `after`, by id.
     pub async fn search_users(&self, filter: &PeopleFilter, after: UserId, limit: i64) -> Result<Vec<User>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(SEARCH)
+        Ok(read_db!(&self.db, db => sqlx::query_as(SEARCH)
             .bind(after)
             .bind(filter.search.as_deref().map(pattern))
             .bind(&filter.role)
@@ -92,7 +96,7 @@ impl Store {
 
     /// What a person has.
     pub async fn holdings(&self, user: UserId) -> Result<Holdings> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(HOLDINGS).bind(user).fetch_one(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(HOLDINGS).bind(user).fetch_one(db).await)?)
     }
 }
 
@@ -119,7 +123,11 @@ impl Tx {
                 .fetch_one(c).await)?
             }
         };
-        on_tx!(self, c => sqlx::query(GIVE_AWAY).bind(user).bind(nobody).execute(c).await.map(drop))?;
+        let mut given = GIVEN_AT_ONCE;
+        while given == GIVEN_AT_ONCE {
+            given = on_tx!(self, c => sqlx::query(GIVE_AWAY).bind(user).bind(nobody).bind(GIVEN_AT_ONCE).execute(c).await
+                .map(|done| done.rows_affected().cast_signed()))?;
+        }
         let rows = on_tx!(self, c => sqlx::query(DELETE).bind(user).execute(c).await
             .map(|done| done.rows_affected()))?;
         Ok(rows == 1)

@@ -1,7 +1,7 @@
 //! Pool quotas of the embedded shape, written together with the usage rows that changed them, and what a quota is
 //! made of where none is stored.
 
-use super::db::{Tx, on_db, on_tx, statements};
+use super::db::{Tx, on_db, on_tx, read_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::UserId;
@@ -26,7 +26,9 @@ pub struct SpentRow {
 
 statements! {
     FIND = "select user_id, model_group, version, state from pool_quotas where user_id = $1 and model_group = $2";
-    SAVE = "insert into pool_quotas (user_id, model_group, version, state) values ($1, $2, $3, $4)
+    /// A person who was deleted has no quota.
+    SAVE = "insert into pool_quotas (user_id, model_group, version, state)
+            select id, $2, $3, $4 from users where id = $1
             on conflict (user_id, model_group) do update set version = excluded.version, state = excluded.state
             where excluded.version > pool_quotas.version";
     DELETE = "delete from pool_quotas where user_id = $1 and model_group = $2";
@@ -45,7 +47,7 @@ pub(super) async fn save_quota(tx: &mut Tx, row: &QuotaRow) -> Result<()> {
 impl Store {
     /// The stored quota of a person for a group of models.
     pub async fn find_quota(&self, user: UserId, group: &str) -> Result<Option<QuotaRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(FIND).bind(user).bind(group).fetch_optional(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(FIND).bind(user).bind(group).fetch_optional(db).await)?)
     }
 
     /// Stores a quota unless a newer state of it is stored.
@@ -63,11 +65,13 @@ impl Store {
 
     /// What a person's calls took from their quotas since a moment, oldest first.
     pub async fn list_spent(&self, user: UserId, since: Timestamp) -> Result<Vec<SpentRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(SPENT).bind(user).bind(since).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(SPENT).bind(user).bind(since).fetch_all(db).await)?)
     }
 
     /// Millionths of a unit that an account served to others since a moment.
     pub async fn served_to_others(&self, account: &str, since: Timestamp) -> Result<i64> {
-        Ok(on_db!(&self.db, db => sqlx::query_scalar(SERVED).bind(account).bind(since).fetch_one(db).await)?)
+        Ok(
+            read_db!(&self.db, db => sqlx::query_scalar(SERVED).bind(account).bind(since).fetch_one(db).await)?,
+        )
     }
 }

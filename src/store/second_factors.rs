@@ -1,6 +1,6 @@
 //! Second factors: an encrypted secret a person, and hashed recovery codes.
 
-use super::db::{Tx, on_db, on_tx, statements};
+use super::db::{Tx, on_db, on_tx, read_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::UserId;
@@ -23,7 +23,7 @@ impl Store {
     /// The encrypted secret of a person's confirmed (or of a not yet confirmed) second factor.
     pub async fn find_second_factor(&self, user: UserId, confirmed: bool) -> Result<Option<String>> {
         Ok(
-            on_db!(&self.db, db => sqlx::query_scalar(FIND).bind(user).bind(confirmed).fetch_optional(db).await)?,
+            read_db!(&self.db, db => sqlx::query_scalar(FIND).bind(user).bind(confirmed).fetch_optional(db).await)?,
         )
     }
 
@@ -36,7 +36,7 @@ impl Store {
 
     /// How many recovery codes are left.
     pub async fn count_recovery_codes(&self, user: UserId) -> Result<i64> {
-        Ok(on_db!(&self.db, db => sqlx::query_scalar(COUNT_CODES).bind(user).fetch_one(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_scalar(COUNT_CODES).bind(user).fetch_one(db).await)?)
     }
 }
 

@@ -1,9 +1,6 @@
-//! The usage record: one row per call, written in groups by the ledger, read by its owner.
+//! The usage record: one row per call, written in batches from the journal, read by its owner.
 
-use sqlx::QueryBuilder;
-
-use super::db::{Db, Tx, on_db, statements};
-use super::quotas::{QuotaRow, save_quota};
+use super::db::{read_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, KeyId, UserId};
@@ -23,6 +20,13 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    pub const ALL: [Self; 4] = [Self::Ok, Self::ClientClosed, Self::UpstreamError, Self::Rejected];
+
+    /// The outcome of this word.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+    }
+
     /// The word that the table and the wire hold.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -37,7 +41,7 @@ impl Outcome {
 /// One finished call, ready to be recorded.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct UsageRow {
-    /// Makes recording idempotent: a row that is replayed from the spool is not counted twice.
+    /// Makes recording idempotent: a row that is carried again is not counted twice.
     pub record_id: String,
     pub request_id: String,
     pub user_id: UserId,
@@ -111,6 +115,14 @@ pub struct UsageFilter {
     pub model: Option<String>,
 }
 
+impl UsageFilter {
+    /// Where a page begins: before the last row seen, and before `until`.
+    fn before(&self, last_seen: Option<(Timestamp, i64)>) -> (Timestamp, i64) {
+        let until = self.until.map(|until| (until, i64::MIN));
+        until.into_iter().chain(last_seen).min().unwrap_or((Timestamp::LATEST, 0))
+    }
+}
+
 /// Sums over calls that share a bucket.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct UsageSums {
@@ -137,12 +149,25 @@ macro_rules! columns {
     };
 }
 
+/// One page. It begins at a row value, so that an index leads to its first row however deep it is, and every condition is
+/// always there, because a condition that may be absent keeps indexes from being used.
+macro_rules! page {
+    ($condition:literal) => {
+        concat!(
+            "select ",
+            columns!(),
+            " from usage_logs where user_id = $1 and created_at >= $2 and (created_at, id) < ($3, $4)",
+            $condition,
+            " order by created_at desc, id desc limit $5"
+        )
+    };
+}
+
 statements! {
-    LIST = concat!("select ", columns!(), " from usage_logs
-            where user_id = $1 and (created_at >= $2 or $2 is null) and (created_at < $3 or $3 is null)
-              and (api_key_id = $4 or $4 is null) and (model_name = $5 or $5 is null)
-              and (created_at < $6 or (created_at = $6 and id < $7) or $6 is null)
-            order by created_at desc, id desc limit $8");
+    PAGE = page!("");
+    PAGE_OF_KEY = page!(" and api_key_id = $6");
+    PAGE_OF_MODEL = page!(" and model_name = $6");
+    PAGE_OF_KEY_AND_MODEL = page!(" and api_key_id = $6 and model_name = $7");
     SUMS = "select day, model_name, api_key_id, coalesce(outcome, 'ok') as outcome, cast(count(*) as bigint) as calls,
                    cast(coalesce(sum(input_tokens), 0) as bigint) as input_tokens,
                    cast(coalesce(sum(output_tokens), 0) as bigint) as output_tokens,
@@ -155,88 +180,7 @@ statements! {
             group by day, model_name, api_key_id, coalesce(outcome, 'ok') order by day";
 }
 
-const INSERT: &str = "insert into usage_logs (record_id, request_id, user_id, api_key_id, account_id, is_shared, endpoint,
-    method, model_name, upstream_model, stream, status_code, outcome, error_code, input_tokens, output_tokens,
-    cached_tokens, reasoning_tokens, tokens_estimated, cost_micro_usd, quota_millionths, quota_consumed, latency_ms,
-    ttft_ms, attempts, created_at, day) ";
-
-/// Rows per statement: well under the bind limits of both databases (27 values a row).
-const ROWS_PER_INSERT: usize = 64;
-
-macro_rules! insert_rows {
-    ($conn:expr, $db:ty, $rows:expr) => {{
-        let mut query = QueryBuilder::<$db>::new(INSERT);
-        query.push_values($rows, |mut values, row: &UsageRow| {
-            values
-                .push_bind(&row.record_id)
-                .push_bind(&row.request_id)
-                .push_bind(row.user_id)
-                // A key that was deleted during the call must not cost the row.
-                .push("(select id from api_keys where id = ")
-                .push_bind_unseparated(row.api_key_id)
-                .push_unseparated(")")
-                .push_bind(&row.account_id)
-                .push_bind(row.is_shared)
-                .push_bind(&row.endpoint)
-                .push_bind(&row.method)
-                .push_bind(&row.model_name)
-                .push_bind(&row.upstream_model)
-                .push_bind(row.stream)
-                .push_bind(row.status_code)
-                .push_bind(row.outcome.as_str())
-                .push_bind(&row.error_code)
-                .push_bind(row.input_tokens)
-                .push_bind(row.output_tokens)
-                .push_bind(row.cached_tokens)
-                .push_bind(row.reasoning_tokens)
-                .push_bind(row.tokens_estimated)
-                .push_bind(row.cost_micro_usd)
-                .push_bind(row.quota_millionths)
-                .push_bind(units(row.quota_millionths))
-                .push_bind(row.latency_ms)
-                .push_bind(row.ttft_ms)
-                .push_bind(row.attempts)
-                .push_bind(row.created_at)
-                .push_bind(row.created_at.day());
-        });
-        query.push(" on conflict (record_id) do nothing");
-        query.build().execute($conn).await.map(drop)
-    }};
-}
-
-/// AntiHub's column is a float; ours beside it is exact.
-#[expect(clippy::cast_precision_loss, reason = "display value; the exact one is stored beside it")]
-fn units(millionths: i64) -> f64 {
-    millionths as f64 / 1e6
-}
-
 impl Store {
-    /// Records finished calls, each exactly once however often it is given, and with them the quotas that they changed.
-    pub async fn insert_usage(&self, rows: &[UsageRow], quotas: &[QuotaRow]) -> Result<()> {
-        if rows.len() <= ROWS_PER_INSERT && quotas.is_empty() {
-            return self.insert_usage_statement(rows).await;
-        }
-        let mut tx = self.db.begin().await?;
-        for chunk in rows.chunks(ROWS_PER_INSERT) {
-            match &mut tx {
-                Tx::Postgres(tx) => insert_rows!(&mut **tx, sqlx::Postgres, chunk)?,
-                Tx::Sqlite(tx) => insert_rows!(&mut **tx, sqlx::Sqlite, chunk)?,
-            }
-        }
-        for quota in quotas {
-            save_quota(&mut tx, quota).await?;
-        }
-        Ok(tx.commit().await?)
-    }
-
-    async fn insert_usage_statement(&self, rows: &[UsageRow]) -> Result<()> {
-        match &self.db {
-            Db::Postgres(pool) => insert_rows!(pool, sqlx::Postgres, rows)?,
-            Db::Sqlite(pool) => insert_rows!(pool, sqlx::Sqlite, rows)?,
-        }
-        Ok(())
-    }
-
     /// A person's own rows, newest first, after the cursor (moment and id of the last row seen).
     pub async fn list_usage(
         &self,
@@ -245,16 +189,29 @@ impl Store {
         after: Option<(Timestamp, i64)>,
         limit: i64,
     ) -> Result<Vec<UsageLog>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(LIST)
-            .bind(owner)
-            .bind(filter.from)
-            .bind(filter.until)
-            .bind(filter.api_key_id)
-            .bind(&filter.model)
-            .bind(after.map(|(moment, _)| moment))
-            .bind(after.map(|(_, id)| id))
-            .bind(limit)
-            .fetch_all(db).await)?)
+        let from = filter.from.unwrap_or(Timestamp::EARLIEST);
+        let (before, before_id) = filter.before(after);
+        let statement = match (filter.api_key_id, &filter.model) {
+            (None, None) => PAGE,
+            (Some(_), None) => PAGE_OF_KEY,
+            (None, Some(_)) => PAGE_OF_MODEL,
+            (Some(_), Some(_)) => PAGE_OF_KEY_AND_MODEL,
+        };
+        Ok(read_db!(&self.db, db => {
+            let mut query = sqlx::query_as(statement)
+                .bind(owner)
+                .bind(from)
+                .bind(before)
+                .bind(before_id)
+                .bind(limit);
+            if let Some(key) = filter.api_key_id {
+                query = query.bind(key);
+            }
+            if let Some(model) = &filter.model {
+                query = query.bind(model);
+            }
+            query.fetch_all(db).await
+        })?)
     }
 
     /// Sums of a person's calls by day, model, key and outcome.
@@ -265,7 +222,7 @@ impl Store {
         until: Timestamp,
     ) -> Result<Vec<UsageSums>> {
         Ok(
-            on_db!(&self.db, db => sqlx::query_as(SUMS).bind(owner).bind(from).bind(until).fetch_all(db).await)?,
+            read_db!(&self.db, db => sqlx::query_as(SUMS).bind(owner).bind(from).bind(until).fetch_all(db).await)?,
         )
     }
 }

@@ -1,6 +1,6 @@
 //! People: the table `users` as AntiHub knows it, with role, token generation and pool preference beside.
 
-use super::db::{Tx, on_db, on_tx, statements};
+use super::db::{Tx, on_db, on_tx, read_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::UserId;
@@ -141,27 +141,29 @@ statements! {
 impl Store {
     /// The person with this id.
     pub async fn find_user(&self, id: UserId) -> Result<Option<User>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(FIND).bind(id).fetch_optional(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(FIND).bind(id).fetch_optional(db).await)?)
     }
 
     /// The person who signs in with exactly this name; the oldest where AntiHub let several have it.
     pub async fn find_user_by_name(&self, username: &str) -> Result<Option<User>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(FIND_BY_NAME).bind(username).fetch_optional(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(FIND_BY_NAME).bind(username).fetch_optional(db).await)?)
     }
 
     /// The person whom AntiHub knows by this; the oldest where it let several have it.
     pub async fn find_user_by_oauth_id(&self, oauth_id: &str) -> Result<Option<User>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(FIND_BY_OAUTH_ID).bind(oauth_id).fetch_optional(db).await)?)
+        Ok(
+            read_db!(&self.db, db => sqlx::query_as(FIND_BY_OAUTH_ID).bind(oauth_id).fetch_optional(db).await)?,
+        )
     }
 
     /// Up to `limit` people after the id `after`, by id.
     pub async fn list_users(&self, after: UserId, limit: i64) -> Result<Vec<User>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(LIST).bind(after).bind(limit).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(LIST).bind(after).bind(limit).fetch_all(db).await)?)
     }
 
     /// Whether anybody can administer this installation.
     pub async fn has_admin(&self) -> Result<bool> {
-        let admins: i64 = on_db!(&self.db, db => sqlx::query_scalar(COUNT_ADMINS).fetch_one(db).await)?;
+        let admins: i64 = read_db!(&self.db, db => sqlx::query_scalar(COUNT_ADMINS).fetch_one(db).await)?;
         Ok(admins > 0)
     }
 

@@ -103,6 +103,7 @@ async fn the_last_administrator_stays(harness: Arc<Harness>) {
 }
 
 async fn calls_on_record(server: &Server) -> usize {
+    server.app.gateway.settled().await;
     let mut calls = 0;
     for user in server.app.core.store.list_users(millpond::ids::UserId(0), 100).await.unwrap() {
         calls += server

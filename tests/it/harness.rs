@@ -4,8 +4,8 @@ use std::future::Future;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use millpond::app::App;
@@ -62,7 +62,7 @@ pub(crate) fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 's
 
 /// A Redis of its own.
 struct OwnRedis {
-    child: Child,
+    child: Mutex<Child>,
     port: u16,
 }
 
@@ -71,19 +71,29 @@ fn free_port() -> u16 {
 }
 
 impl OwnRedis {
+    fn kill(&self) {
+        let mut child = self.child.lock().unwrap();
+        child.kill().ok();
+        child.wait().ok();
+    }
+
+    fn command(dir: &std::path::Path, port: u16) -> Command {
+        let mut command = Command::new("redis-server");
+        command
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
+            .arg(dir)
+            .stdout(Stdio::null());
+        command
+    }
+
     fn start(dir: &std::path::Path) -> Self {
         for _ in 0..5 {
             let port = free_port();
-            let mut child = Command::new("redis-server")
-                .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
-                .arg(dir)
-                .stdout(Stdio::null())
-                .spawn()
-                .expect("redis-server is installed");
+            let mut child = Self::command(dir, port).spawn().expect("redis-server is installed");
             let deadline = Instant::now() + Duration::from_secs(10);
             while Instant::now() < deadline && child.try_wait().unwrap().is_none() {
                 if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                    return Self { child, port };
+                    return Self { child: Mutex::new(child), port };
                 }
                 std::thread::sleep(Duration::from_millis(20));
             }
@@ -96,8 +106,7 @@ impl OwnRedis {
 
 impl Drop for OwnRedis {
     fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
+        self.kill();
     }
 }
 
@@ -213,9 +222,46 @@ impl Harness {
 
     /// Lets Redis hang (true), as behind a broken network, or go on.
     pub(crate) fn hang_redis(&self, hang: bool) {
-        let pid = self.redis.as_ref().unwrap().child.id().to_string();
+        let pid = self.redis.as_ref().unwrap().child.lock().unwrap().id().to_string();
         let signal = if hang { "-STOP" } else { "-CONT" };
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// Has Redis write down what it does, as it does in production.
+    pub(crate) async fn keep_redis_on_disk(&self) {
+        let mut connection = self.redis().await.unwrap();
+        let mut set = redis::cmd("CONFIG");
+        set.arg("SET").arg("appendonly").arg("yes").query_async::<()>(&mut connection).await.unwrap();
+        eventually("Redis writes", || {
+            let mut connection = connection.clone();
+            async move {
+                let mut info = redis::cmd("INFO");
+                let info: String = info.arg("persistence").query_async(&mut connection).await.unwrap();
+                info.contains("aof_rewrite_in_progress:0").then_some(())
+            }
+        })
+        .await;
+    }
+
+    pub(crate) fn kill_redis(&self) {
+        self.redis.as_ref().unwrap().kill();
+    }
+
+    /// Starts it again on what it wrote down.
+    pub(crate) fn revive_redis(&self) {
+        let redis = self.redis.as_ref().unwrap();
+        let mut command = OwnRedis::command(&self.dir, redis.port);
+        *redis.child.lock().unwrap() = command.args(["--appendonly", "yes"]).spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while std::net::TcpStream::connect(("127.0.0.1", redis.port)).is_err() {
+            assert!(Instant::now() < deadline, "Redis does not come back");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Where PostgreSQL is, in the clustered shape.
+    pub(crate) fn database_url(&self) -> Option<String> {
+        self.environment().into_iter().find(|(name, _)| *name == "DATABASE_URL").map(|(_, url)| url)
     }
 
     /// Makes Redis forget everything, as a crash without persistence does. Nothing where there is no Redis.

@@ -25,9 +25,10 @@ fn command(harness: &Harness) -> Command {
     command
 }
 
-/// A running `millpond serve`.
+/// A running `millpond serve`, with where it listens once it does.
 pub(crate) struct Process {
     child: Child,
+    log: std::path::PathBuf,
     pub(crate) url: String,
 }
 
@@ -45,15 +46,42 @@ impl Process {
 
     /// The same with more in its environment.
     pub(crate) fn start_with(harness: &Harness, more: &[(&str, &str)]) -> Self {
-        let more = more.iter().copied();
-        let mut child = command(harness).envs(more).arg("serve").stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
-        Self { url: url.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned(), child }
+        let mut process = Self::spawn(harness, more);
+        assert!(process.serves(), "it does not serve: {}", process.complaint());
+        process
     }
 
-    fn signal(&self, signal: &str) {
+    /// One that may be on its way, or fail.
+    pub(crate) fn spawn(harness: &Harness, more: &[(&str, &str)]) -> Self {
+        let more = more.iter().copied();
+        let mut command = command(harness);
+        let log = harness.dir.join(format!("serve-{}.log", uuid::Uuid::new_v4().simple()));
+        let told = std::fs::File::create(&log).unwrap();
+        let child = command.envs(more).arg("serve").stdout(Stdio::piped()).stderr(told).spawn().unwrap();
+        Self { child, log, url: String::new() }
+    }
+
+    /// Waits until it serves, or fails.
+    pub(crate) fn serves(&mut self) -> bool {
+        let mut line = String::new();
+        BufReader::new(self.child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+        self.url = url.unwrap_or_default().to_owned();
+        !self.url.is_empty()
+    }
+
+    /// What it said as it failed.
+    pub(crate) fn complaint(&mut self) -> String {
+        self.child.wait().unwrap();
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Waits until it ends; whether it ended well.
+    pub(crate) fn wait(&mut self) -> bool {
+        self.child.wait().unwrap().success()
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
         Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
     }
 }
@@ -70,7 +98,7 @@ fn ask(harness: &Harness, arguments: &[&str], input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn answer(harness: &Harness, arguments: &[&str], input: &str) -> Value {
+pub(crate) fn answer(harness: &Harness, arguments: &[&str], input: &str) -> Value {
     let output = ask(harness, arguments, input);
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
@@ -98,7 +126,7 @@ pub(crate) async fn prepare(harness: &Harness, process: &Process, provider: &Pro
     Client { http, access, key }
 }
 
-async fn sign_in(http: &reqwest::Client, url: &str) -> String {
+pub(crate) async fn sign_in(http: &reqwest::Client, url: &str) -> String {
     let body = json!({"username": "ada", "password": PASSWORD});
     let (status, answer) = read(http.post(format!("{url}/api/auth/login")).json(&body)).await;
     assert_eq!(status, 200, "{answer}");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use millpond::clock::Clock;
 use millpond::ids::UserId;
 use millpond::state::State;
-use millpond::state::quotas::{Brought, Charge, QuotaKey, Reserved, Terms};
+use millpond::state::quotas::{Beginning, Brought, Charge, QuotaKey, Reserved, Terms};
 use millpond::tasks::Tasks;
 use millpond_pool::account::AccountId;
 use millpond_pool::bucket::{Lease, LeaseId};
@@ -78,6 +78,9 @@ async fn a_thousand_calls_get_exactly_what_there_is(harness: Arc<Harness>) {
     }
     assert_eq!((served, provider.calls()), (100, 100));
     let filter = millpond::store::usage::UsageFilter::default();
+    for server in &servers {
+        server.app.gateway.settled().await;
+    }
     let rows = servers[0].app.core.store.list_usage(user, &filter, None, 2_000).await.unwrap();
     let ok: Vec<_> = rows.iter().filter(|row| row.outcome.as_deref() == Some("ok")).collect();
     assert_eq!((rows.len(), ok.len()), (1_000, 100));
@@ -208,10 +211,11 @@ async fn every_step_is_the_same_as_in_memory(harness: Arc<Harness>) {
         let window = Window::ALL[seed];
         let mut terms = Terms { base: Units(1_000_000), cap: None, window };
         let mut now = Moment(1_764_000_000_000);
+        let begun = now;
         let mut expected = Quota::new(terms.base, terms.cap, window, now);
         let mut shared: BTreeMap<AccountId, Units> = BTreeMap::new();
         let mut leases: Vec<Lease> = Vec::new();
-        state.begin_quota(key, &terms, &expected).await.unwrap();
+        state.begin_quota(key, &terms, &expected, Beginning { at: begun, mark: None }).await.unwrap();
         for step in 0..400_u64 {
             now = now.plus(chance.random_range(-50..window.millis() / 40));
             match chance.random_range(0..8) {
@@ -231,7 +235,7 @@ async fn every_step_is_the_same_as_in_memory(harness: Arc<Harness>) {
                     let lease = leases[chance.random_range(0..leases.len())];
                     let real = Units(chance.random_range(0..1_000_000));
                     expected.settle(&lease, real, now);
-                    let charges = [Charge { key, lease, real }];
+                    let charges = [Charge { key, lease, reserved_at: begun, recorded_at: None, real }];
                     state.settle_quotas(&charges, window, now).await.unwrap();
                 }
                 6 => {

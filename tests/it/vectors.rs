@@ -3,7 +3,7 @@
 
 use millpond::ids::UserId;
 use millpond::state::State;
-use millpond::state::quotas::{Charge, QuotaKey, Reserved, Terms};
+use millpond::state::quotas::{Beginning, Charge, QuotaKey, Reserved, Terms};
 use millpond::tasks::Tasks;
 use millpond_pool::bucket::{Bucket, Lease};
 use millpond_pool::group::Group;
@@ -84,7 +84,10 @@ impl Player<'_> {
         match step.op.as_str() {
             "new" => {
                 let full = Quota::new(units("max"), None, self.terms.window, now);
-                self.state.begin_quota(self.key, &self.terms, &full).await.unwrap();
+                self.state
+                    .begin_quota(self.key, &self.terms, &full, Beginning { at: now, mark: None })
+                    .await
+                    .unwrap();
             }
             "reserve" => {
                 let reserved = self.state.reserve_quota(self.key, &self.terms, lease(step), now).await;
@@ -122,7 +125,7 @@ impl Player<'_> {
     }
 
     async fn settle(&self, lease: Lease, real: Units, now: Moment) {
-        let charges = [Charge { key: self.key, lease, real }];
+        let charges = [Charge { key: self.key, lease, reserved_at: now, recorded_at: None, real }];
         self.state.settle_quotas(&charges, self.terms.window, now).await.unwrap();
     }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::harness::{Harness, both_shapes, eventually, read, spawn};
 use crate::process::{Process, prepare};
 use crate::provider::Provider;
-use crate::store::row;
+use crate::store::{record, row};
 use crate::weaknesses::{Line, ONE_UNIT, Scene, question, scene};
 
 both_shapes!(
@@ -173,7 +173,7 @@ async fn looking_is_bounded_and_asks_no_provider(harness: Arc<Harness>) {
         row.account_id = Some(AccountId("gone".to_owned()));
         row
     });
-    scene.server.app.core.store.insert_usage(&rows.collect::<Vec<_>>(), &[]).await.unwrap();
+    record(&scene.server.app.core.store, &rows.collect::<Vec<_>>()).await;
     for query in ["", "?limit=0", "?limit=1000000000"] {
         let listed = scene.data(&ada, &format!("/api/plugin-api/quotas/consumption{query}")).await;
         assert_eq!(listed.as_array().unwrap().len(), 1_000, "{query}");

@@ -13,7 +13,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import harness  # noqa: E402
 
-# A row is written by the ledger before the last byte leaves; reading it takes a moment.
+# A call is on record before the last byte leaves; reading it takes a moment.
 RECORD_SECONDS = 5
 
 

@@ -38,7 +38,7 @@ fn index(accounts: u32) -> Index {
         index.set_free(slot, Some(0), number % 7 * 150_000 + 1, None);
         index.used(slot, Units(i64::from(number % 13) * 9_000), NOW);
         if number % 9 == 8 {
-            index.pause(slot, NOW.plus(3_600_000), false);
+            index.set_rest(slot, Some(NOW.plus(3_600_000)), Vec::new());
         }
     }
     index

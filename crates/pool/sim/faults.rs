@@ -50,16 +50,18 @@ impl Day {
         match answer {
             Answer::Fine if one.failures > 0 => {
                 one.failures = 0;
-                self.index.resume(slot);
+                self.index.set_rest(slot, None, Vec::new());
             }
             Answer::Fine => {}
             Answer::Broken => {
                 one.failures += 1;
                 if one.failures >= 5 {
-                    self.index.pause(slot, self.now.plus(30_000), true);
+                    self.index.set_rest(slot, Some(self.now.plus(30_000)), Vec::new());
                 }
             }
-            Answer::Slower(millis) => self.index.pause(slot, self.now.plus(millis), false),
+            Answer::Slower(millis) => {
+                self.index.set_rest(slot, Some(self.now.plus(millis)), Vec::new());
+            }
             Answer::Revoked => {
                 self.leave(holding);
                 let one = &mut self.holdings[holding];

@@ -1,68 +1,122 @@
-//! The head of an Anthropic Messages request, read in one pass and borrowed from the body; the body itself passes on
-//! as it came. What blocks a message may contain is for the provider to judge.
+//! Anthropic's dialect (docs.anthropic.com, "Create a Message"). What blocks a message may contain is for the provider to
+//! judge.
 
-use std::borrow::Cow;
-use std::ops::Range;
+use serde_json::{Value as Json, json};
 
-use bytes::Bytes;
+use crate::bound::{Attachment, Attachments, Block};
+use crate::dialect::Protocol;
+use crate::json::{Members, Value};
+use crate::observe::{Tally, Verdict};
+use crate::request::{Field, RequestError, given, metadata_user_id, model, pick};
+use crate::usage::{Count, Spellings};
+use crate::{Dialect, Endpoint, ErrorKind, Head, Prompt, WireError};
 
-use crate::openai::request::metadata_user_id;
-use crate::request::{Field, RequestError, apply, given, model, model_edit, pick};
+pub(crate) static PROTOCOL: Protocol = Protocol {
+    name: "anthropic",
+    parse,
+    read,
+    usage: Spellings { counts: COUNTS },
+    error,
+    error_event: "event: error\n",
+    has_end_event: true,
+    attachments: Attachments {
+        names: &["source"],
+        usual_tokens: 1_600,
+        // Its largest size.
+        most_tokens: 5_000,
+        read: attachment,
+    },
+};
 
-/// What the gateway knows of a Messages request (docs.anthropic.com, "Create a Message").
-#[derive(Clone, Debug)]
-pub struct AnthropicHead<'a> {
-    /// The requested model, never empty.
-    pub model: Cow<'a, str>,
-    /// Whether the answer is to be streamed; false unless asked for.
-    pub stream: bool,
-    /// The bound on output tokens; 0 in a request to count tokens, which has none.
-    pub max_tokens: u64,
-    /// `metadata.user_id`, the client's own name for its end user.
-    pub user_id: Option<Cow<'a, str>>,
-    /// The raw JSON array of messages.
-    pub messages: &'a [u8],
-    /// The raw JSON of the system prompt: a string or an array of blocks.
-    pub system: Option<&'a [u8]>,
-    /// The raw JSON of the tool definitions.
-    pub tools: Option<&'a [u8]>,
-    model_at: Range<usize>,
+/// The names of counts. Those of the cache are not in `input_tokens`.
+#[rustfmt::skip]
+static COUNTS: &[(usize, &str, Count)] = &[
+    (1, "input_tokens", Count::Input),
+    (1, "cache_read_input_tokens", Count::CachedBeside),
+    (1, "cache_creation_input_tokens", Count::CacheWriteBeside),
+    (1, "output_tokens", Count::Output),
+    (2, "thinking_tokens", Count::Reasoning),
+    (2, "reasoning_tokens", Count::Reasoning),
+];
+
+fn parse(endpoint: Endpoint, body: &[u8]) -> Result<Head, RequestError> {
+    let [model_field, messages, max_tokens, stream, metadata, system, tools] =
+        pick(body, ["model", "messages", "max_tokens", "stream", "metadata", "system", "tools"])?;
+    let (model, model_field) = model(model_field)?;
+    let stream = given(stream).map_or(Ok(false), Field::bool)?;
+    let conversation = metadata_user_id(metadata)?;
+    let messages = given(messages).ok_or_else(|| RequestError::missing("messages"))?;
+    messages.array()?;
+    let output_limit = match endpoint.only_counts() {
+        true => None,
+        false => Some(given(max_tokens).ok_or_else(|| RequestError::missing("max_tokens"))?.integer(1)?),
+    };
+    let range = |field| given(field).map(|field: Field<'_>| field.range_in(body));
+    let prompt = Prompt {
+        dialect: Dialect::Anthropic,
+        messages: messages.range_in(body),
+        system: range(system),
+        tools: range(tools),
+    };
+    Ok(Head {
+        model: Some(model.into_owned()),
+        stream,
+        output_limit,
+        conversation: conversation.map(Into::into),
+        model_at: Some(model_field.range_in(body)),
+        ..Head::of(prompt)
+    })
 }
 
-impl<'a> AnthropicHead<'a> {
-    /// Reads the head of `POST /v1/messages`, where `max_tokens` is required and at least 1.
-    pub fn parse(body: &'a [u8]) -> Result<Self, RequestError> {
-        let (mut head, max_tokens) = Self::read(body)?;
-        head.max_tokens = given(max_tokens).ok_or_else(|| RequestError::missing("max_tokens"))?.integer(1)?;
-        Ok(head)
+fn read(tally: &mut Tally, name: &[u8], data: &[u8]) -> Verdict {
+    let mut terminal = name == b"message_stop";
+    for member in Members::new(data) {
+        match (member.key, member.value) {
+            (b"text" | b"thinking" | b"partial_json", Value::Text(text)) => tally.add_text(text),
+            (b"type", Value::Text(b"message_stop")) if member.depth == 1 => terminal = true,
+            (b"type", Value::Text(b"tool_use" | b"server_tool_use")) => tally.add_other(),
+            (b"stop_reason", Value::Text(reason)) => tally.finish(reason),
+            // In `message_start` it belongs to the message, in `message_delta` to the event.
+            (b"usage", Value::Object) if member.depth <= 2 => {
+                tally.add_usage(Dialect::Anthropic, &data[member.start..]);
+            }
+            (b"error", _) if member.depth == 1 => tally.note_error(&data[member.start..], member.value),
+            _ => {}
+        }
     }
+    if terminal { Verdict::Terminal } else { Verdict::Content }
+}
 
-    /// Reads the head of `POST /v1/messages/count_tokens`, which needs no `max_tokens`.
-    pub fn parse_count_tokens(body: &'a [u8]) -> Result<Self, RequestError> {
-        Self::read(body).map(|(head, _)| head)
+fn attachment(block: &Block<'_>) -> Option<Attachment> {
+    let source = &block.source;
+    if block.key != b"source" || source.is_text {
+        return None;
     }
+    Some(match source.data {
+        Some(data) if source.is_image => block.picture(data),
+        Some(data) => block.document(data),
+        None if block.kind == b"image" => block.picture(b""),
+        None => block.document(b""),
+    })
+}
 
-    fn read(body: &'a [u8]) -> Result<(Self, Option<Field<'a>>), RequestError> {
-        let [model_field, messages, max_tokens, stream, metadata, system, tools] =
-            pick(body, ["model", "messages", "max_tokens", "stream", "metadata", "system", "tools"])?;
-        let (model, model_field) = model(model_field)?;
-        let head = Self {
-            model,
-            stream: given(stream).map_or(Ok(false), Field::bool)?,
-            max_tokens: 0,
-            user_id: metadata_user_id(metadata)?,
-            messages: given(messages).ok_or_else(|| RequestError::missing("messages"))?.array()?,
-            system: given(system).map(Field::bytes),
-            tools: given(tools).map(Field::bytes),
-            model_at: model_field.range_in(body),
-        };
-        Ok((head, max_tokens))
-    }
+fn error(error: &WireError) -> Json {
+    json!({"type": "error", "error": {"type": error_type(error.kind), "message": error.message}})
+}
 
-    /// The body to send upstream: `body` (which this head was read from) with another model name, or the same bytes
-    /// uncopied.
-    pub fn upstream_body(&self, body: &Bytes, model: Option<&str>) -> Bytes {
-        let other = model.filter(|name| *name != self.model);
-        apply(body, other.map(|name| model_edit(&self.model_at, name)).into_iter().collect())
+/// `error.type` (docs.anthropic.com, "Errors").
+fn error_type(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::InvalidRequest | ErrorKind::MethodNotAllowed | ErrorKind::UnsupportedMediaType => {
+            "invalid_request_error"
+        }
+        ErrorKind::Authentication => "authentication_error",
+        ErrorKind::Permission => "permission_error",
+        ErrorKind::NotFound => "not_found_error",
+        ErrorKind::TooLarge => "request_too_large",
+        ErrorKind::RateLimited | ErrorKind::QuotaExhausted => "rate_limit_error",
+        ErrorKind::Overloaded => "overloaded_error",
+        ErrorKind::Timeout => "timeout_error",
+        ErrorKind::Upstream | ErrorKind::Internal => "api_error",
     }
 }

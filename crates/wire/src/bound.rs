@@ -5,7 +5,7 @@
 use memchr::memmem;
 
 use crate::Dialect;
-use crate::json::{Member, Members, Value, nested};
+use crate::json::{Members, Value, nested};
 
 /// Where the members of a content block stand in a list of messages.
 const BLOCK: usize = 4;
@@ -14,19 +14,52 @@ const INNER_BLOCK: usize = 6;
 /// The most that a document costs whose bytes tell nothing: pages are read as pictures, and it may stand elsewhere.
 const DOCUMENT: u64 = 200_000;
 
-/// The most tokens that one picture costs: OpenAI's small models at high detail, Anthropic's largest size, Google's tiles.
-fn picture(dialect: Dialect) -> u64 {
-    match dialect {
-        Dialect::OpenAi => 50_000,
-        Dialect::Anthropic => 5_000,
-        Dialect::Gemini => 10_000,
+/// How a dialect carries what is no text, and what that costs.
+pub(crate) struct Attachments {
+    /// The members that hold one.
+    pub(crate) names: &'static [&'static str],
+    /// The tokens of an ordinary picture, for estimates.
+    pub(crate) usual_tokens: u64,
+    /// The most tokens that one picture costs.
+    pub(crate) most_tokens: u64,
+    /// What a member of a block costs instead of its bytes, if it is an attachment.
+    pub(crate) read: fn(&Block<'_>) -> Option<Attachment>,
+}
+
+/// A member of a content block that may be an attachment.
+pub(crate) struct Block<'a> {
+    /// The block's `type`, as far as it was read.
+    pub(crate) kind: &'a [u8],
+    /// The member's name.
+    pub(crate) key: &'a [u8],
+    pub(crate) source: Source<'a>,
+    most_tokens: u64,
+}
+
+impl Block<'_> {
+    /// A picture with these bytes in the body.
+    pub(crate) fn picture(&self, bytes: &[u8]) -> Attachment {
+        Attachment { bytes: bytes.len() as u64, tokens: self.most_tokens }
     }
+
+    /// Anything else with these bytes in the body.
+    pub(crate) fn document(&self, bytes: &[u8]) -> Attachment {
+        let bytes = bytes.len() as u64;
+        Attachment { bytes, tokens: bytes.max(DOCUMENT) }
+    }
+}
+
+/// How many bytes of the body are not text, and what they cost instead.
+pub(crate) struct Attachment {
+    bytes: u64,
+    tokens: u64,
 }
 
 /// A bound on the input tokens of a body of so many bytes with these messages in it.
 pub(crate) fn most_input_tokens(dialect: Dialect, messages: &[u8], body_bytes: usize) -> u64 {
-    let mut most = body_bytes as u64;
-    if !mentions_attachments(dialect, messages) {
+    let (attachments, mut most) = (&dialect.protocol().attachments, body_bytes as u64);
+    // Most requests have none, and a search is quicker than a walk.
+    if !attachments.names.iter().any(|name| names(messages, name)) {
         return most;
     }
     // A block's `type`, and which of its members the walk is inside of.
@@ -40,70 +73,36 @@ pub(crate) fn most_input_tokens(dialect: Dialect, messages: &[u8], body_bytes: u
         if member.depth != BLOCK && !inner {
             continue;
         }
-        match (member.key, member.value) {
-            (b"type", Value::Text(text)) => kind = text,
-            _ => {
-                if let Some(Attachment { bytes, tokens }) = attachment(dialect, &member, messages, kind) {
-                    most = most.saturating_sub(bytes).saturating_add(tokens);
-                }
+        let source = match member.value {
+            Value::Text(text) if member.key == b"type" => {
+                kind = text;
+                continue;
             }
+            Value::Text(url) => Source { url: Some(url), ..Source::default() },
+            Value::Object => Source::read(nested(messages, member.start)),
+            _ => continue,
+        };
+        let block = Block { kind, key: member.key, source, most_tokens: attachments.most_tokens };
+        if let Some(Attachment { bytes, tokens }) = (attachments.read)(&block) {
+            most = most.saturating_sub(bytes).saturating_add(tokens);
         }
     }
     most
 }
 
-/// Most requests have no attachment, and a search is quicker than a walk.
-fn mentions_attachments(dialect: Dialect, messages: &[u8]) -> bool {
-    let names: &[&str] = match dialect {
-        Dialect::OpenAi => &["\"image_url\"", "\"file\""],
-        Dialect::Anthropic => &["\"source\""],
-        Dialect::Gemini => &["\"inlineData\"", "\"inline_data\"", "\"fileData\"", "\"file_data\""],
-    };
-    names.iter().any(|name| memmem::find(messages, name.as_bytes()).is_some())
-}
-
-/// How many bytes of the body are not text, and what they cost instead.
-struct Attachment {
-    bytes: u64,
-    tokens: u64,
-}
-
-fn attachment(dialect: Dialect, member: &Member<'_>, text: &[u8], kind: &[u8]) -> Option<Attachment> {
-    let image = |bytes: &[u8]| Attachment { bytes: bytes.len() as u64, tokens: picture(dialect) };
-    let document = |bytes: &[u8]| {
-        let bytes = bytes.len() as u64;
-        Attachment { bytes, tokens: bytes.max(DOCUMENT) }
-    };
-    let source = match member.value {
-        Value::Object => Source::read(nested(text, member.start)),
-        Value::Text(url) => Source { url: Some(url), ..Source::default() },
-        _ => return None,
-    };
-    match (dialect, member.key) {
-        (Dialect::OpenAi, b"image_url") => Some(image(source.url?)),
-        (Dialect::OpenAi, b"file") => Some(document(source.data.unwrap_or_default())),
-        (Dialect::Anthropic, b"source") if source.is_text => None,
-        (Dialect::Anthropic, b"source") => Some(match source.data {
-            Some(data) if source.is_image => image(data),
-            Some(data) => document(data),
-            None if kind == b"image" => image(b""),
-            None => document(b""),
-        }),
-        (Dialect::Gemini, b"inlineData" | b"inline_data") if source.is_image => Some(image(source.data?)),
-        (Dialect::Gemini, b"fileData" | b"file_data") => {
-            Some(if source.is_image { image(b"") } else { document(b"") })
-        }
-        _ => None,
-    }
+/// Whether a text has a string of just this content.
+fn names(text: &[u8], name: &str) -> bool {
+    let is_quoted = |at: usize| at > 0 && text[at - 1] == b'"' && text.get(at + name.len()) == Some(&b'"');
+    memmem::find_iter(text, name).any(is_quoted)
 }
 
 /// What the object of an attachment says of it.
 #[derive(Default)]
-struct Source<'a> {
-    url: Option<&'a [u8]>,
-    data: Option<&'a [u8]>,
-    is_image: bool,
-    is_text: bool,
+pub(crate) struct Source<'a> {
+    pub(crate) url: Option<&'a [u8]>,
+    pub(crate) data: Option<&'a [u8]>,
+    pub(crate) is_image: bool,
+    pub(crate) is_text: bool,
 }
 
 impl<'a> Source<'a> {

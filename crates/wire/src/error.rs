@@ -3,8 +3,6 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Value, json};
-
 use crate::Dialect;
 
 /// What kind of failure a client is told about.
@@ -56,73 +54,6 @@ impl ErrorKind {
             Self::Timeout => 504,
         }
     }
-
-    /// OpenAI's `error.type`. A wrong key is an `invalid_request_error` there (its code tells it apart), as its API
-    /// really answers; 5xx are `server_error`, except failures of a provider behind us, which are `api_error`.
-    fn openai_type(self) -> &'static str {
-        match self {
-            Self::InvalidRequest
-            | Self::Authentication
-            | Self::NotFound
-            | Self::MethodNotAllowed
-            | Self::TooLarge
-            | Self::UnsupportedMediaType => "invalid_request_error",
-            Self::Permission => "permission_error",
-            Self::RateLimited => "rate_limit_error",
-            Self::QuotaExhausted => "insufficient_quota",
-            Self::Upstream => "api_error",
-            Self::Timeout | Self::Overloaded | Self::Internal => "server_error",
-        }
-    }
-
-    /// OpenAI's `error.code` where the error itself carries none.
-    fn openai_code(self) -> Option<&'static str> {
-        match self {
-            Self::InvalidRequest | Self::Permission | Self::Internal => None,
-            Self::Authentication => Some("invalid_api_key"),
-            Self::NotFound => Some("not_found"),
-            Self::MethodNotAllowed => Some("method_not_allowed"),
-            Self::TooLarge => Some("request_too_large"),
-            Self::UnsupportedMediaType => Some("unsupported_media_type"),
-            Self::RateLimited => Some("rate_limit_exceeded"),
-            Self::QuotaExhausted => Some("insufficient_quota"),
-            Self::Upstream => Some("upstream_error"),
-            Self::Timeout => Some("timeout"),
-            Self::Overloaded => Some("overloaded"),
-        }
-    }
-
-    /// Anthropic's `error.type` (docs.anthropic.com, "Errors").
-    fn anthropic_type(self) -> &'static str {
-        match self {
-            Self::InvalidRequest | Self::MethodNotAllowed | Self::UnsupportedMediaType => {
-                "invalid_request_error"
-            }
-            Self::Authentication => "authentication_error",
-            Self::Permission => "permission_error",
-            Self::NotFound => "not_found_error",
-            Self::TooLarge => "request_too_large",
-            Self::RateLimited | Self::QuotaExhausted => "rate_limit_error",
-            Self::Overloaded => "overloaded_error",
-            Self::Timeout => "timeout_error",
-            Self::Upstream | Self::Internal => "api_error",
-        }
-    }
-
-    /// Google's `error.status`, a name of `google.rpc.Code`.
-    fn google_status(self) -> &'static str {
-        match self {
-            Self::InvalidRequest | Self::TooLarge | Self::UnsupportedMediaType => "INVALID_ARGUMENT",
-            Self::Authentication => "UNAUTHENTICATED",
-            Self::Permission => "PERMISSION_DENIED",
-            Self::NotFound => "NOT_FOUND",
-            Self::MethodNotAllowed => "UNIMPLEMENTED",
-            Self::RateLimited | Self::QuotaExhausted => "RESOURCE_EXHAUSTED",
-            Self::Upstream | Self::Overloaded => "UNAVAILABLE",
-            Self::Timeout => "DEADLINE_EXCEEDED",
-            Self::Internal => "INTERNAL",
-        }
-    }
 }
 
 /// An error as a client may see it.
@@ -160,33 +91,19 @@ impl WireError {
 
 /// The complete JSON body of an error response, in the shape of the dialect's official API.
 pub fn body(dialect: Dialect, error: &WireError) -> Vec<u8> {
-    tree(dialect, error).to_string().into_bytes()
+    (dialect.protocol().error)(error).to_string().into_bytes()
 }
 
 /// A whole SSE event that reports an error inside a stream whose status was already sent.
 pub fn stream_frame(dialect: Dialect, error: &WireError) -> Vec<u8> {
-    let name = if dialect == Dialect::Anthropic { "event: error\n" } else { "" };
-    format!("{name}data: {}\n\n", tree(dialect, error)).into_bytes()
-}
-
-fn tree(dialect: Dialect, error: &WireError) -> Value {
-    let WireError { kind, message, code, param } = error;
-    match dialect {
-        Dialect::OpenAi => {
-            let code = code.as_deref().or(kind.openai_code());
-            json!({"error": {"message": message, "type": kind.openai_type(), "param": param, "code": code}})
-        }
-        Dialect::Anthropic => {
-            json!({"type": "error", "error": {"type": kind.anthropic_type(), "message": message}})
-        }
-        Dialect::Gemini => {
-            json!({"error": {"code": kind.status(), "message": message, "status": kind.google_status()}})
-        }
-    }
+    let protocol = dialect.protocol();
+    format!("{}data: {}\n\n", protocol.error_event, (protocol.error)(error)).into_bytes()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     #[test]

@@ -253,26 +253,35 @@ pub(crate) fn hint(field: Option<Field<'_>>) -> Option<Cow<'_, str>> {
     field.and_then(|field| field.string().ok())
 }
 
+/// `metadata.user_id`, where clients of both OpenAI's and Anthropic's dialect name their end user.
+pub(crate) fn metadata_user_id(metadata: Option<Field<'_>>) -> Result<Option<Cow<'_, str>>, RequestError> {
+    let Some(metadata) = given(metadata).filter(|field| field.bytes().starts_with(b"{")) else {
+        return Ok(None);
+    };
+    let [user_id] = metadata.pick(["user_id"])?;
+    Ok(hint(user_id))
+}
+
 /// A change to a body: new bytes for a range of it (an empty range inserts).
-pub(crate) type Edit = (Range<usize>, Vec<u8>);
+pub(crate) type Edit = (Range<usize>, Cow<'static, [u8]>);
 
 /// The edit that puts another model name in the place of the one at `at`.
 pub(crate) fn model_edit(at: &Range<usize>, name: &str) -> Edit {
-    (at.clone(), serde_json::Value::from(name).to_string().into_bytes())
+    (at.clone(), Cow::Owned(serde_json::Value::from(name).to_string().into_bytes()))
 }
 
 /// Applies edits that do not overlap; without any, the same bytes come back uncopied.
-pub(crate) fn apply(body: &Bytes, mut edits: Vec<Edit>) -> Bytes {
-    if edits.is_empty() {
+pub(crate) fn apply<const N: usize>(body: &Bytes, mut edits: [Option<Edit>; N]) -> Bytes {
+    if edits.iter().all(Option::is_none) {
         return body.clone();
     }
-    edits.sort_by_key(|(range, _)| range.start);
-    let added: usize = edits.iter().map(|(_, new)| new.len()).sum();
+    edits.sort_by_key(|edit| edit.as_ref().map(|(range, _)| range.start));
+    let added: usize = edits.iter().flatten().map(|(_, new)| new.len()).sum();
     let mut out = Vec::with_capacity(body.len() + added);
     let mut done = 0;
-    for (range, new) in edits {
+    for (range, new) in edits.iter().flatten() {
         out.extend_from_slice(body.get(done..range.start).unwrap_or_default());
-        out.extend_from_slice(&new);
+        out.extend_from_slice(new);
         done = range.end;
     }
     out.extend_from_slice(body.get(done..).unwrap_or_default());

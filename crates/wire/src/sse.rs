@@ -100,82 +100,28 @@ fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     }
 }
 
-/// An event is larger than the reader allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an event of the stream is larger than {limit} bytes")]
-pub struct EventTooLarge {
-    /// The most bytes that an event may have.
-    pub limit: usize,
-}
-
-/// Reads a stream that arrives in arbitrary pieces as a sequence of events, keeping at most one event in memory.
-#[derive(Clone, Debug)]
-pub struct Splitter {
-    end: EventEnd,
-    partial: Vec<u8>,
-    limit: usize,
-}
-
-impl Splitter {
-    /// A splitter that refuses events of more than `limit` bytes.
-    pub fn new(limit: usize) -> Self {
-        Self { end: EventEnd::default(), partial: Vec::new(), limit }
-    }
-
-    /// Takes the next piece and hands every event with a name or data that it completes to `take`.
-    ///
-    /// After an error the stream cannot be read further.
-    pub fn feed(&mut self, piece: &[u8], mut take: impl FnMut(Event<'_>)) -> Result<(), EventTooLarge> {
-        let mut rest = piece;
-        while let Some(length) = self.end.find(rest) {
-            let (head, tail) = rest.split_at(length);
-            rest = tail;
-            self.check(head.len())?;
-            if self.partial.is_empty() {
-                give(head, &mut take);
-            } else {
-                self.partial.extend_from_slice(head);
-                give(&self.partial, &mut take);
-                self.partial.clear();
-            }
-        }
-        self.check(rest.len())?;
-        self.partial.extend_from_slice(rest);
-        Ok(())
-    }
-
-    /// Ends the stream; what was begun is handed over too, since some providers leave out the last blank line.
-    pub fn finish(self, mut take: impl FnMut(Event<'_>)) {
-        give(&self.partial, &mut take);
-    }
-
-    fn check(&self, more: usize) -> Result<(), EventTooLarge> {
-        if self.partial.len() + more > self.limit { Err(EventTooLarge { limit: self.limit }) } else { Ok(()) }
-    }
-}
-
-fn give(raw: &[u8], take: &mut impl FnMut(Event<'_>)) {
-    let event = Event::parse(raw);
-    if !event.name.is_empty() || !event.data.is_empty() {
-        take(event);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(pieces: &[&[u8]]) -> Vec<(String, String)> {
-        let mut events = Vec::new();
-        let mut take = |event: Event<'_>| {
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (mut events, mut end, mut partial) = (Vec::new(), EventEnd::default(), Vec::new());
+        let mut take = |raw: &[u8]| {
+            let event = Event::parse(raw);
             events.push((text(event.name), text(&event.data)));
         };
-        let mut splitter = Splitter::new(1000);
         for piece in pieces {
-            splitter.feed(piece, &mut take).unwrap();
+            let mut rest = *piece;
+            while let Some(length) = end.find(rest) {
+                partial.extend_from_slice(&rest[..length]);
+                take(&std::mem::take(&mut partial));
+                rest = &rest[length..];
+            }
+            partial.extend_from_slice(rest);
         }
-        splitter.finish(&mut take);
+        take(&partial);
+        events.retain(|(name, data)| !name.is_empty() || !data.is_empty());
         events
     }
 
@@ -206,13 +152,5 @@ mod tests {
     fn a_field_name_must_match_wholly() {
         assert_eq!(Event::parse(b"database: x\ndata : y\n\n").data.as_ref(), b"");
         assert_eq!(Event::parse(b"data:  two spaces\n\n").data.as_ref(), b" two spaces");
-    }
-
-    #[test]
-    fn a_large_event_is_refused() {
-        let mut splitter = Splitter::new(10);
-        assert_eq!(splitter.feed(b"data: 1\n\n", |_| {}), Ok(()));
-        assert_eq!(splitter.feed(b"data: ", |_| {}), Ok(()));
-        assert_eq!(splitter.feed(b"12345", |_| {}), Err(EventTooLarge { limit: 10 }));
     }
 }

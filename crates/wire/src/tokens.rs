@@ -73,38 +73,31 @@ fn cut(text: &str) -> usize {
     }
 }
 
-/// What of a prompt costs tokens.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Prompt {
-    /// All texts, one after the other, each on its own line.
-    pub text: String,
-    /// How many images, documents and recordings there are.
-    pub attachments: u64,
-}
-
-impl Prompt {
-    /// An estimate of the input tokens: the text's, and a fixed amount for every attachment, which is what an
-    /// ordinary picture costs with the dialect's maker (OpenAI 765, Anthropic 1,600, Google 258).
-    pub fn estimate_tokens(&self, dialect: Dialect, model: &str) -> u64 {
-        let each = match dialect {
-            Dialect::OpenAi => 765,
-            Dialect::Anthropic => 1_600,
-            Dialect::Gemini => 258,
-        };
-        estimate_tokens(model, &self.text) + self.attachments * each
-    }
-}
-
-/// Collects the prompt from raw JSON values of a request: messages or contents, system prompt, tool definitions.
-pub fn prompt<'a>(dialect: Dialect, raw: impl IntoIterator<Item = &'a [u8]>) -> Prompt {
-    let mut prompt = Prompt::default();
+/// An estimate of the tokens of a prompt that these raw JSON values of a request are (messages or contents, system prompt,
+/// tool definitions): the text's, and a fixed amount for every attachment, which is what an ordinary picture costs with the
+/// dialect's maker.
+pub(crate) fn estimate_prompt<'a>(
+    dialect: Dialect,
+    model: &str,
+    raw: impl IntoIterator<Item = &'a [u8]>,
+) -> u64 {
+    let mut said = Said::default();
     for json in raw {
-        prompt.read(dialect, json);
+        said.read(dialect, json);
     }
-    prompt
+    estimate_tokens(model, &said.text) + said.attachments * dialect.protocol().attachments.usual_tokens
 }
 
-impl Prompt {
+/// What of a prompt costs tokens.
+#[derive(Default)]
+struct Said {
+    /// All texts, one after the other, each on its own line.
+    text: String,
+    /// How many images, documents and recordings there are.
+    attachments: u64,
+}
+
+impl Said {
     fn read(&mut self, dialect: Dialect, json: &[u8]) {
         if json.first() == Some(&b'"') {
             self.add(json.get(1..json.len().saturating_sub(1)).unwrap_or_default());
@@ -112,13 +105,13 @@ impl Prompt {
         }
         for member in Members::new(json) {
             match member.value {
-                Value::Text(text) if is_prose(dialect, member.key) => self.add(text),
+                Value::Text(text) if is_prose(member.key) => self.add(text),
                 // Names and structure of a schema are tokens as well.
                 Value::Object if matches!(member.key, b"parameters" | b"input_schema") => {
                     let keys = Members::new(nested(json, member.start));
                     keys.for_each(|inner| self.add(inner.key));
                 }
-                _ if is_attachment(dialect, member.key, member.value) => self.attachments += 1,
+                Value::Object | Value::Text(_) if is_attachment(dialect, member.key) => self.attachments += 1,
                 _ => {}
             }
         }
@@ -132,41 +125,36 @@ impl Prompt {
     }
 }
 
-/// Everything is prose but what only identifies, classifies, or carries bytes.
-fn is_prose(dialect: Dialect, key: &[u8]) -> bool {
-    let technical: &[&[u8]] = &[
-        b"type",
-        b"role",
-        b"id",
-        b"tool_call_id",
-        b"tool_use_id",
-        b"url",
-        b"data",
-        b"media_type",
-        b"mimeType",
-        b"mime_type",
-        b"fileUri",
-        b"file_uri",
-        b"file_id",
-        b"file_data",
-        b"detail",
-        b"format",
-        b"signature",
-        b"thoughtSignature",
-        b"thought_signature",
-        b"image_url",
-        b"encrypted_content",
-        b"ttl",
-    ];
-    let _ = dialect;
-    !technical.contains(&key)
+/// What only identifies, classifies, or carries bytes.
+static TECHNICAL: &[&[u8]] = &[
+    b"type",
+    b"role",
+    b"id",
+    b"tool_call_id",
+    b"tool_use_id",
+    b"url",
+    b"data",
+    b"media_type",
+    b"mimeType",
+    b"mime_type",
+    b"fileUri",
+    b"file_uri",
+    b"file_id",
+    b"file_data",
+    b"detail",
+    b"format",
+    b"signature",
+    b"thoughtSignature",
+    b"thought_signature",
+    b"image_url",
+    b"encrypted_content",
+    b"ttl",
+];
+
+fn is_prose(key: &[u8]) -> bool {
+    !TECHNICAL.contains(&key)
 }
 
-fn is_attachment(dialect: Dialect, key: &[u8], value: Value<'_>) -> bool {
-    let names: &[&[u8]] = match dialect {
-        Dialect::OpenAi => &[b"image_url", b"input_audio", b"file"],
-        Dialect::Anthropic => &[b"source"],
-        Dialect::Gemini => &[b"inlineData", b"inline_data", b"fileData", b"file_data"],
-    };
-    matches!(value, Value::Object | Value::Text(_)) && names.contains(&key)
+fn is_attachment(dialect: Dialect, key: &[u8]) -> bool {
+    dialect.protocol().attachments.names.iter().any(|name| name.as_bytes() == key)
 }

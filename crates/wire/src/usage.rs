@@ -2,7 +2,7 @@
 //! elsewhere.
 
 use crate::Dialect;
-use crate::json::{Member, Members, Value, nested};
+use crate::json::{Members, Value};
 
 /// No call comes near this many tokens; a larger claim is cut to it, so that arithmetic on counts cannot overflow.
 pub const MAX_TOKENS: u64 = 1_000_000_000;
@@ -23,30 +23,9 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// The usage in a complete response body that is not a stream; `None` if it reports none, or only zeros.
-    ///
-    /// OpenAI: `usage` (chat, responses and embeddings names) or `x_groq.usage`. Anthropic: `usage`.
-    /// Gemini: `usageMetadata`, also in the array that a stream without `alt=sse` is.
-    pub fn from_body(dialect: Dialect, body: &[u8]) -> Option<Self> {
-        let mut total: Option<Self> = None;
-        for member in Members::new(body) {
-            if member.depth <= 2
-                && is_usage(dialect, &member)
-                && let Some(found) = Self::from_object(dialect, nested(body, member.start))
-            {
-                total = Some(total.unwrap_or_default().at_least(found));
-            }
-        }
-        total
-    }
-
-    /// Reads a usage object, which begins with its brace.
+    /// Reads a usage object, which begins with its brace; `None` if it counts nothing.
     pub(crate) fn from_object(dialect: Dialect, object: &[u8]) -> Option<Self> {
-        let usage = match dialect {
-            Dialect::OpenAi => openai(object),
-            Dialect::Anthropic => anthropic(object),
-            Dialect::Gemini => gemini(object),
-        };
+        let usage = dialect.protocol().usage.read(object);
         (usage.input_tokens > 0 || usage.output_tokens > 0).then(|| usage.sane())
     }
 
@@ -77,10 +56,58 @@ impl Usage {
     }
 }
 
-/// Whether a member is where its dialect keeps usage.
-pub(crate) fn is_usage(dialect: Dialect, member: &Member<'_>) -> bool {
-    let name: &[u8] = if dialect == Dialect::Gemini { b"usageMetadata" } else { b"usage" };
-    member.value == Value::Object && member.key == name
+/// What a name in a usage object counts. Of several names for one thing the largest number is taken; what stands `Beside`
+/// a count is not in it yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Count {
+    Input,
+    InputBeside,
+    Output,
+    Total,
+    Cached,
+    CachedBeside,
+    CacheWrite,
+    CacheWriteBeside,
+    Reasoning,
+    ReasoningBeside,
+}
+
+/// How a dialect calls its counts: at which depth in the usage object, under which name.
+pub(crate) struct Spellings {
+    pub(crate) counts: &'static [(usize, &'static str, Count)],
+}
+
+impl Spellings {
+    fn read(&self, object: &[u8]) -> Usage {
+        let mut usage = Usage::default();
+        let (mut total, mut beside, mut reasoning_beside) = (0, 0, 0);
+        for (depth, key, n) in counts(object) {
+            let spelled = |(at, name, _): &&(usize, &str, Count)| *at == depth && name.as_bytes() == key;
+            let Some((_, _, count)) = self.counts.iter().find(spelled) else { continue };
+            let (place, is_beside) = match count {
+                Count::Input => (&mut usage.input_tokens, false),
+                Count::InputBeside => (&mut beside, false),
+                Count::Output => (&mut usage.output_tokens, false),
+                Count::Total => (&mut total, false),
+                Count::Cached => (&mut usage.cached_tokens, false),
+                Count::CachedBeside => (&mut usage.cached_tokens, true),
+                Count::CacheWrite => (&mut usage.cache_write_tokens, false),
+                Count::CacheWriteBeside => (&mut usage.cache_write_tokens, true),
+                Count::Reasoning => (&mut usage.reasoning_tokens, false),
+                Count::ReasoningBeside => {
+                    reasoning_beside = n.max(reasoning_beside);
+                    (&mut usage.reasoning_tokens, false)
+                }
+            };
+            *place = n.max(*place);
+            beside += if is_beside { n } else { 0 };
+        }
+        usage.input_tokens += beside;
+        // Some imitators leave reasoning out of their count of output and count it only in the total.
+        usage.output_tokens =
+            (usage.output_tokens + reasoning_beside).max(total.saturating_sub(usage.input_tokens));
+        usage
+    }
 }
 
 /// The counts directly in a usage object, and those one level down.
@@ -105,65 +132,14 @@ fn count(text: &[u8]) -> Option<u64> {
     Some((number as u64).min(MAX_TOKENS))
 }
 
-fn openai(object: &[u8]) -> Usage {
-    let mut usage = Usage::default();
-    let mut total = 0;
-    for (depth, key, n) in counts(object) {
-        match (depth, key) {
-            (1, b"prompt_tokens" | b"input_tokens") => usage.input_tokens = n,
-            (1, b"completion_tokens" | b"output_tokens") => usage.output_tokens = n,
-            (1, b"total_tokens") => total = n,
-            (2, b"cached_tokens") | (1, b"prompt_cache_hit_tokens") => usage.cached_tokens = n,
-            (2, b"reasoning_tokens") => usage.reasoning_tokens = n,
-            _ => {}
-        }
-    }
-    // Some imitators leave reasoning out of `completion_tokens` and count it only in the total.
-    usage.output_tokens = usage.output_tokens.max(total.saturating_sub(usage.input_tokens));
-    usage
-}
-
-fn anthropic(object: &[u8]) -> Usage {
-    let mut usage = Usage::default();
-    for (depth, key, n) in counts(object) {
-        match (depth, key) {
-            (1, b"input_tokens") => usage.input_tokens += n,
-            (1, b"cache_creation_input_tokens") => {
-                usage.input_tokens += n;
-                usage.cache_write_tokens = n;
-            }
-            (1, b"cache_read_input_tokens") => {
-                usage.input_tokens += n;
-                usage.cached_tokens = n;
-            }
-            (1, b"output_tokens") => usage.output_tokens = n,
-            _ => {}
-        }
-    }
-    usage
-}
-
-fn gemini(object: &[u8]) -> Usage {
-    let mut usage = Usage::default();
-    let (mut candidates, mut total) = (0, 0);
-    for (depth, key, n) in counts(object) {
-        match (depth, key) {
-            (1, b"promptTokenCount" | b"toolUsePromptTokenCount") => usage.input_tokens += n,
-            (1, b"candidatesTokenCount") => candidates = n,
-            (1, b"thoughtsTokenCount") => usage.reasoning_tokens = n,
-            (1, b"cachedContentTokenCount") => usage.cached_tokens = n,
-            (1, b"totalTokenCount") => total = n,
-            _ => {}
-        }
-    }
-    let listed = candidates + usage.reasoning_tokens;
-    usage.output_tokens = listed.max(total.saturating_sub(usage.input_tokens));
-    usage
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::observe_body;
+
+    fn from_body(dialect: Dialect, body: &[u8]) -> Option<Usage> {
+        observe_body(dialect, body).usage
+    }
 
     fn usage(input: u64, output: u64, cached: u64, reasoning: u64) -> Option<Usage> {
         Some(Usage {
@@ -180,21 +156,56 @@ mod tests {
         let body = br#"{"id":"c","choices":[{"message":{"content":"\"usage\":{"}}],"usage":{"prompt_tokens":19,
             "completion_tokens":10,"total_tokens":29,"prompt_tokens_details":{"cached_tokens":8,"audio_tokens":0},
             "completion_tokens_details":{"reasoning_tokens":4}}}"#;
-        assert_eq!(Usage::from_body(Dialect::OpenAi, body), usage(19, 10, 8, 4));
+        assert_eq!(from_body(Dialect::OpenAi, body), usage(19, 10, 8, 4));
     }
 
     #[test]
     fn imitators_of_openai() {
         let groq = br#"{"choices":[],"x_groq":{"id":"r","usage":{"prompt_tokens":3,"completion_tokens":4}}}"#;
-        assert_eq!(Usage::from_body(Dialect::OpenAi, groq), usage(3, 4, 0, 0));
+        assert_eq!(from_body(Dialect::OpenAi, groq), usage(3, 4, 0, 0));
         let reasoning_apart = br#"{"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":17,
             "completion_tokens_details":{"reasoning_tokens":10}}}"#;
-        assert_eq!(Usage::from_body(Dialect::OpenAi, reasoning_apart), usage(5, 12, 0, 10));
+        assert_eq!(from_body(Dialect::OpenAi, reasoning_apart), usage(5, 12, 0, 10));
         let embeddings = br#"{"object":"list","data":[],"usage":{"prompt_tokens":8,"total_tokens":8}}"#;
-        assert_eq!(Usage::from_body(Dialect::OpenAi, embeddings), usage(8, 0, 0, 0));
+        assert_eq!(from_body(Dialect::OpenAi, embeddings), usage(8, 0, 0, 0));
         let responses =
             br#"{"usage":{"input_tokens":9,"input_tokens_details":{"cached_tokens":1},"output_tokens":7}}"#;
-        assert_eq!(Usage::from_body(Dialect::OpenAi, responses), usage(9, 7, 1, 0));
+        assert_eq!(from_body(Dialect::OpenAi, responses), usage(9, 7, 1, 0));
+    }
+
+    #[test]
+    fn cached_and_reasoning_tokens_have_many_names() {
+        let cached = usage(1000, 50, 800, 0);
+        let written = usage(1000, 50, 800, 0).map(|usage| Usage { cache_write_tokens: 150, ..usage });
+        let reasoned = usage(1000, 50, 0, 20);
+        for (extra, expected) in [
+            (r#""prompt_tokens_details":{"cached_tokens":800},"completion_tokens_details":null"#, cached),
+            (r#""prompt_cache_hit_tokens":800,"prompt_cache_miss_tokens":200"#, cached),
+            (r#""cached_tokens":800"#, cached),
+            (r#""cached_tokens":0,"prompt_tokens_details":{"cached_tokens":800}"#, cached),
+            (r#""num_cached_tokens":800"#, cached),
+            (r#""cached_input_tokens":800"#, cached),
+            (r#""prompt_tokens_details":{"cache_read_tokens":800}"#, cached),
+            (r#""cache_read_input_tokens":800,"cache_creation_input_tokens":150"#, written),
+            (r#""prompt_tokens_details":{"cached_tokens":800,"cache_write_tokens":150}"#, written),
+            (r#""prompt_tokens_details":{"cached_tokens":800,"cache_creation_tokens":150}"#, written),
+            (r#""prompt_tokens_details":{"cached_tokens":800,"cache_creation_input_tokens":150}"#, written),
+            (r#""reasoning_tokens":20,"citation_tokens":5"#, reasoned),
+            (r#""completion_tokens_details":{"reasoning_tokens":20}"#, reasoned),
+        ] {
+            let counts = format!(r#"{{"prompt_tokens":1000,"completion_tokens":50.0,{extra}}}"#);
+            let places = [
+                format!(r#"{{"choices":[],"usage":{counts}}}"#),
+                format!(r#"{{"choices":[{{"index":0,"delta":{{}},"usage":{counts}}}]}}"#),
+                // Some say it twice, which is not twice as much.
+                format!(r#"{{"choices":[{{"usage":{counts}}}],"usage":{counts}}}"#),
+            ];
+            for body in places {
+                assert_eq!(from_body(Dialect::OpenAi, body.as_bytes()), expected, "{body}");
+            }
+        }
+        let snake = br#"{"usage_metadata":{"prompt_token_count":9,"candidates_token_count":3,"thoughts_token_count":4}}"#;
+        assert_eq!(from_body(Dialect::Gemini, snake), usage(9, 7, 0, 4));
     }
 
     #[test]
@@ -202,29 +213,29 @@ mod tests {
         let body = br#"{"type":"message","usage":{"input_tokens":3,"cache_creation_input_tokens":100,
             "cache_read_input_tokens":40,"cache_creation":{"ephemeral_5m_input_tokens":100},"output_tokens":12}}"#;
         let written = usage(143, 12, 40, 0).map(|usage| Usage { cache_write_tokens: 100, ..usage });
-        assert_eq!(Usage::from_body(Dialect::Anthropic, body), written);
+        assert_eq!(from_body(Dialect::Anthropic, body), written);
     }
 
     #[test]
     fn gemini_counts_thoughts_as_output() {
         let body = br#"{"candidates":[],"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":7,
             "thoughtsTokenCount":20,"cachedContentTokenCount":2,"totalTokenCount":32}}"#;
-        assert_eq!(Usage::from_body(Dialect::Gemini, body), usage(5, 27, 2, 20));
+        assert_eq!(from_body(Dialect::Gemini, body), usage(5, 27, 2, 20));
         let array = br#"[{"usageMetadata":{"promptTokenCount":5}},{"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":3}}]"#;
-        assert_eq!(Usage::from_body(Dialect::Gemini, array), usage(5, 3, 0, 0));
+        assert_eq!(from_body(Dialect::Gemini, array), usage(5, 3, 0, 0));
     }
 
     #[test]
     fn nonsense_is_tolerated() {
         let huge =
             br#"{"usage":{"prompt_tokens":1e999999,"completion_tokens":-5,"prompt_tokens_details":null}}"#;
-        assert_eq!(Usage::from_body(Dialect::OpenAi, huge), usage(MAX_TOKENS, 0, 0, 0));
+        assert_eq!(from_body(Dialect::OpenAi, huge), usage(MAX_TOKENS, 0, 0, 0));
         let digits = format!("{{\"usage\":{{\"prompt_tokens\":{}}}}}", "9".repeat(400));
-        assert_eq!(Usage::from_body(Dialect::OpenAi, digits.as_bytes()), usage(MAX_TOKENS, 0, 0, 0));
+        assert_eq!(from_body(Dialect::OpenAi, digits.as_bytes()), usage(MAX_TOKENS, 0, 0, 0));
         for nothing in
             ["", "null", "{", r#"{"usage":null}"#, r#"{"usage":{"prompt_tokens":"3"}}"#, r#"{"usage":{}}"#]
         {
-            assert_eq!(Usage::from_body(Dialect::OpenAi, nothing.as_bytes()), None, "{nothing}");
+            assert_eq!(from_body(Dialect::OpenAi, nothing.as_bytes()), None, "{nothing}");
         }
     }
 }

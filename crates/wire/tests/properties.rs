@@ -1,8 +1,7 @@
 //! What must hold for any bytes, however they are cut into frames.
 
 use bytes::Bytes;
-use millpond_wire::openai::ChatHead;
-use millpond_wire::{Dialect, Observed, StreamObserver, observe};
+use millpond_wire::{Dialect, Endpoint, Head, Observed, StreamObserver, observe};
 use proptest::prelude::*;
 
 /// Runs a stream through an observer in frames that end at the given places; answers what came out and what was learnt.
@@ -18,12 +17,12 @@ fn relay(
     let mut observer = StreamObserver::new(dialect, drop_usage);
     let mut out = Vec::new();
     for pair in places.windows(2) {
-        observer.feed(Bytes::copy_from_slice(&stream[pair[0]..pair[1]]));
+        observer.feed(&Bytes::copy_from_slice(&stream[pair[0]..pair[1]]));
         while let Some(bytes) = observer.pop() {
             out.extend_from_slice(&bytes);
         }
     }
-    let observed = observer.take();
+    let observed = observer.end();
     observer.release();
     while let Some(bytes) = observer.pop() {
         out.extend_from_slice(&bytes);
@@ -57,6 +56,7 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn bytes_pass_untouched(dialect in dialect(), stream in stream(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8)) {
+        let stream = [stream.as_slice(), b"\n\n"].concat();
         let (out, observed) = relay(dialect, false, &stream, &cuts);
         prop_assert_eq!(&out, &stream);
         prop_assert_eq!(observed.bytes, stream.len() as u64);
@@ -70,13 +70,15 @@ proptest! {
         let (cut, learnt_in_pieces) = relay(Dialect::OpenAi, true, &stream, &cuts);
         prop_assert_eq!(whole, cut);
         prop_assert_eq!(learnt.usage, learnt_in_pieces.usage);
-        prop_assert_eq!(learnt.text, learnt_in_pieces.text);
-        prop_assert!(learnt_in_pieces.saw_end);
+        prop_assert_eq!(learnt.delivered, learnt_in_pieces.delivered);
+        prop_assert!(learnt_in_pieces.is_complete);
     }
 
     #[test]
     fn any_body_is_read_or_refused(dialect in dialect(), body in prop::collection::vec(any::<u8>(), 0..200)) {
-        ChatHead::parse(&body).ok();
+        for endpoint in [Endpoint::ChatCompletions, Endpoint::Messages, Endpoint::GenerateContent] {
+            Head::parse(endpoint, &body).ok();
+        }
         observe::observe_body(dialect, &body);
     }
 
@@ -90,8 +92,8 @@ proptest! {
             request["stream_options"] = serde_json::json!({"include_usage": include_usage, "other": 1});
         }
         let body = Bytes::from(request.to_string());
-        let head = ChatHead::parse(&body).unwrap();
-        let sent = head.upstream_body(&body, Some("upstream"), head.lacks_usage());
+        let head = Head::parse(Endpoint::ChatCompletions, &body).unwrap();
+        let sent = head.upstream_body(&body, "upstream", head.lacks_usage());
         let mut expected = request.clone();
         expected["model"] = "upstream".into();
         if stream {
@@ -105,7 +107,7 @@ proptest! {
 fn depth_is_no_danger() {
     for open in ["[", "{\"a\":"] {
         let body = format!("{{\"model\":\"m\",\"messages\":[{}", open.repeat(200_000));
-        assert!(ChatHead::parse(body.as_bytes()).is_err());
+        assert!(Head::parse(Endpoint::ChatCompletions, body.as_bytes()).is_err());
         observe::observe_body(Dialect::OpenAi, body.as_bytes());
     }
 }

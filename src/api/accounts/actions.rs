@@ -55,6 +55,7 @@ impl AccountAction<'_> {
     }
 
     pub(super) async fn show(&self) -> Result<Json<Answer<Account>>> {
+        self.app.gateway.settled().await;
         let mut row = self.find().await?;
         row.last_used_at =
             self.app.core.store.last_served(row.user_id).await?.remove(&row.id).or(row.last_used_at);

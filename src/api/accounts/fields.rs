@@ -13,7 +13,7 @@ use crate::edge::error::{ApiError, Result};
 use crate::edge::input::Object;
 use crate::gateway::Proxy;
 use crate::messages::say;
-use crate::providers;
+use crate::providers::{self, Profile};
 use crate::store::accounts::AccountRow;
 use crate::store::users::User;
 
@@ -71,7 +71,7 @@ pub(super) fn read(app: &App, body: &mut Object, row: &mut AccountRow, mode: Mod
         if let Some(secret) = credentials(body) {
             row.credential = app.core.vault.encrypt(secret.expose_secret());
         }
-        if !row.provider.is_empty() && providers::public_address(&row.provider).is_none() {
+        if !row.provider.is_empty() && Profile::named(&row.provider).is_none() {
             body.reject("provider", "Value error, expected 'openai', 'anthropic' or 'gemini'");
         }
     } else {

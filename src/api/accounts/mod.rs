@@ -141,6 +141,7 @@ async fn create(
 
 /// All accounts of a person as they see them.
 pub(super) async fn accounts_of(app: &App, owner: UserId) -> Result<Vec<Account>> {
+    app.gateway.settled().await;
     let mut served = app.core.store.last_served(owner).await?;
     let rows = app.core.store.list_accounts(owner).await?;
     let view = |mut row: AccountRow| {

@@ -119,6 +119,7 @@ async fn person(app: &App, id: &str) -> Result<User> {
     responses((status = 200, body = PersonDetail), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 async fn find(State(app): State<App>, _: Auditor, Segment(id): Segment) -> Result<Json<PersonDetail>> {
     let user = person(&app, &id).await?;
+    app.gateway.settled().await;
     let holds = app.core.store.holdings(user.id).await?;
     let sessions = app.core.state.sessions_of(user.id).await?.len();
     Ok(Json(PersonDetail {

@@ -229,6 +229,7 @@ impl SharedPool {
         quotas.sort_by(|one, other| {
             other.millionths.cmp(&one.millionths).then_with(|| one.model_name.cmp(&other.model_name))
         });
+        app.gateway.settled().await;
         let Consumed { calls, quota_millionths, .. } = app.core.store.sum_consumption(user, None).await?;
         let consumed = units(quota_millionths);
         let user_consumption = UserConsumption {
@@ -279,6 +280,7 @@ impl Consumption {
             Some(Err(_)) => return Err(query_invalid("limit", "int_parsing", msg)),
         };
         let (from, until) = (moment(query, "start_date")?, moment(query, "end_date")?);
+        app.gateway.settled().await;
         let rows = app.core.store.list_consumption(user, from, until, limit).await?;
         Ok(rows.into_iter().map(|row| Self::of(user, row)).collect())
     }
@@ -340,6 +342,7 @@ async fn consumption_stats(
     member: Member,
     Segment(model): Segment,
 ) -> Result<Json<Answer<Value>>> {
+    app.gateway.settled().await;
     let sum = app.core.store.sum_consumption(member.user.id, Some(&model)).await?;
     let some = |millionths: i64| (sum.calls > 0).then(|| decimals(millionths));
     Ok(Answer::data(json!({

@@ -201,8 +201,11 @@ async fn register(
                 tracing::info!(user = id.0, provider = way.name(), "a person signed in for the first time");
                 return Ok(auth.core.store.find_user(id).await?);
             }
-            Creation::IdentityTaken => return Ok(None),
-            Creation::NameTaken => {}
+            Creation::IdentityTaken => {
+                tx.roll_back().await?;
+                return Ok(None);
+            }
+            Creation::NameTaken => tx.roll_back().await?,
         }
     }
     Err(ApiError::internal("no free name was found"))
@@ -245,7 +248,7 @@ pub async fn link(
         auth.core.state.publish(Invalidation::User(user.id)).await;
         return Ok(());
     }
-    drop(tx);
+    tx.roll_back().await?;
     match known(auth, way, &profile.subject).await? {
         Some((owner, _)) if owner.id == user.id => Ok(()),
         Some(_) => Err(taken("identity_taken", "sign_in_identity_taken", way)),

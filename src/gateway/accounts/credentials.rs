@@ -3,11 +3,11 @@
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
-use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderName, HeaderValue};
-use millpond_pool::account::Provider;
 use millpond_pool::units::Moment;
 use sha2::{Digest as _, Sha256};
+
+use crate::providers::Profile;
 
 /// A credential as it is sent. Marked sensitive, so that nothing prints it.
 struct Credential {
@@ -25,24 +25,16 @@ pub(crate) struct Credentials {
 
 impl Credentials {
     /// Reads one credential a line; `None` when there is none or one can't stand in a header.
-    pub(crate) fn parse(provider: Provider, text: &str) -> Option<Self> {
+    pub(crate) fn parse(profile: &Profile, text: &str) -> Option<Self> {
         let read = |line: &str| {
-            let sent = match provider {
-                Provider::OpenAi => format!("Bearer {line}"),
-                Provider::Anthropic | Provider::Gemini => line.to_owned(),
-            };
-            let mut value = HeaderValue::from_str(&sent).ok()?;
+            let mut value = HeaderValue::from_str(&format!("{}{line}", profile.credential_prefix)).ok()?;
             value.set_sensitive(true);
             let fingerprint = hex::encode(&Sha256::digest(line)[..8]);
             Some(Credential { value, fingerprint, rests_until: AtomicI64::new(i64::MIN) })
         };
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let all: Box<[Credential]> = lines.map(read).collect::<Option<_>>()?;
-        let name = match provider {
-            Provider::OpenAi => AUTHORIZATION,
-            Provider::Anthropic => HeaderName::from_static("x-api-key"),
-            Provider::Gemini => HeaderName::from_static("x-goog-api-key"),
-        };
+        let name = HeaderName::from_static(profile.credential_header);
         (!all.is_empty()).then_some(Self { name, all, next: AtomicUsize::new(0) })
     }
 
@@ -72,6 +64,10 @@ impl Credentials {
         (0..self.all.len()).any(|place| self.is_awake(place, now))
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
     pub(crate) fn is_single(&self) -> bool {
         self.all.len() == 1
     }
@@ -98,11 +94,13 @@ impl Credentials {
 
 #[cfg(test)]
 mod tests {
+    use millpond_wire::Dialect;
+
     use super::*;
 
     #[test]
     fn they_take_turns_and_rest() {
-        let three = Credentials::parse(Provider::Anthropic, "a\n b \n\nc\n").unwrap();
+        let three = Credentials::parse(Profile::of(Dialect::Anthropic), "a\n b \n\nc\n").unwrap();
         let now = Moment(0);
         let turns = |now| [three.turn(now), three.turn(now), three.turn(now)];
         assert_eq!(turns(now), [0, 1, 2]);
@@ -114,7 +112,7 @@ mod tests {
         assert!(!three.any_awake(now), "nobody is left");
         assert_eq!(three.turn(Moment(100)), 0);
         assert_eq!(three.header(1).unwrap().1, "b");
-        assert!(Credentials::parse(Provider::OpenAi, "\n").is_none());
-        assert!(Credentials::parse(Provider::OpenAi, "a\u{7f}").is_none());
+        assert!(Credentials::parse(Profile::of(Dialect::OpenAi), "\n").is_none());
+        assert!(Credentials::parse(Profile::of(Dialect::OpenAi), "a\u{7f}").is_none());
     }
 }

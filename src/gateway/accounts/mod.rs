@@ -6,7 +6,6 @@
 pub(crate) mod credentials;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::http::uri::InvalidUri;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
@@ -14,17 +13,18 @@ use millpond_pool::account::{Account, AccountId as PoolId, MemberId, Provider, S
 use millpond_pool::group::Group;
 use millpond_pool::pattern::{Pattern, glob_matches};
 use millpond_pool::units::{LimitUnit, Reference, Units, Window};
+use millpond_wire::Endpoint;
 use millpond_wire::refusal::Refusal;
-use millpond_wire::{Dialect, Endpoint};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
 use crate::clock::Timestamp;
 use crate::config::{Policy, UpstreamConfig};
 use crate::gateway::accounts::credentials::Credentials;
+use crate::gateway::upstream::prepared::Prepared;
 use crate::gateway::upstream::proxy::{NoProxy, Proxy};
 use crate::ids::{AccountId, UserId};
-use crate::providers::{self, BaseUrlError};
+use crate::providers::{self, BaseUrlError, Profile};
 use crate::store::accounts::AccountRow;
 use crate::vault::{Undecryptable, Vault};
 
@@ -49,6 +49,18 @@ pub(crate) enum Unusable {
     Proxy(#[from] NoProxy),
 }
 
+/// Why a call can't be addressed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoUrl {
+    #[error("the provider has no such endpoint")]
+    Endpoint,
+    #[error("the address is no URI: {0}")]
+    Uri(#[from] InvalidUri),
+}
+
+/// Stands for the model's name in a path.
+const MODEL: &str = "{model}";
+
 /// How much of some models an account gives in a window.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Allowance {
@@ -67,16 +79,18 @@ pub(crate) struct Serving {
     /// Whether others may use it: its owner shares it, and it points where shared accounts may.
     pub(crate) shared: bool,
     pub(crate) provider: Provider,
+    /// What its provider is.
+    pub(crate) profile: &'static Profile,
     /// What stands before the paths of the provider's API.
     prefix: String,
-    /// The address of most calls, ready to use.
-    usual_url: Uri,
+    /// The addresses of endpoints that do not name a model, ready to use.
+    urls: Vec<(Endpoint, Uri)>,
     pub(crate) models_url: Uri,
-    /// What tells whether a credential is good: OpenRouter shows its models to anybody.
+    /// What tells whether a credential is good.
     pub(crate) check_url: Uri,
     pub(crate) credentials: Credentials,
-    /// Where to go through, by the text that it was read from.
-    pub(crate) proxy: Option<(String, Arc<Proxy>)>,
+    /// What its requests have in common.
+    pub(crate) prepared: Prepared,
     /// Public names that it serves; `None` is whatever the provider has.
     pub(crate) models: Option<Vec<String>>,
     pub(crate) aliases: BTreeMap<String, String>,
@@ -106,33 +120,31 @@ impl Loader {
     }
 
     pub(crate) fn load(&self, row: AccountRow) -> Result<Serving, Unusable> {
-        let provider = provider(&row.provider).ok_or_else(|| Unusable::Provider(row.provider.clone()))?;
+        let profile =
+            Profile::named(&row.provider).ok_or_else(|| Unusable::Provider(row.provider.clone()))?;
         let base = providers::base_url(&row.provider, row.base_url.as_deref())?;
         let prefix = base.as_str().trim_end_matches('/');
         let credential = self.vault.decrypt(&row.credential)?;
         let credentials =
-            Credentials::parse(provider, credential.expose_secret()).ok_or(Unusable::CredentialBytes)?;
-        let (usual, models) = match provider {
-            Provider::OpenAi => ("/chat/completions", "/models"),
-            Provider::Anthropic => ("/v1/messages", "/v1/models?limit=1000"),
-            Provider::Gemini => ("/v1beta/models", "/v1beta/models?pageSize=1000"),
-        };
+            Credentials::parse(profile, credential.expose_secret()).ok_or(Unusable::CredentialBytes)?;
+        let check_path = profile.check_path(&base, row.oauth_source.as_deref());
+        let fixed = profile.paths.iter().filter(|(_, path)| !path.contains(MODEL));
+        let urls = fixed.map(|(endpoint, path)| Ok((*endpoint, format!("{prefix}{path}").parse()?)));
+        let models_url: Uri = format!("{prefix}{}", profile.models_path).parse()?;
+        let (proxy, headers) = (self.proxy(row.proxy.as_deref())?, self.headers(row.headers.as_deref())?);
+        let prepared = Prepared::new(&models_url, proxy, profile, &headers, &credentials)
+            .ok_or(BaseUrlError::NotAbsolute)?;
         Ok(Serving {
             shared: row.is_shared && providers::may_be_shared(&base, &self.config),
-            provider,
-            usual_url: format!("{prefix}{usual}").parse()?,
-            models_url: format!("{prefix}{models}").parse()?,
-            check_url: if row.oauth_source.as_deref() == Some("openrouter")
-                || base.host_str() == Some("openrouter.ai")
-            {
-                format!("{prefix}/key").parse()?
-            } else {
-                format!("{prefix}{models}").parse()?
-            },
+            profile,
+            provider: profile.provider,
+            urls: urls.collect::<Result<_, InvalidUri>>()?,
+            models_url,
+            check_url: format!("{prefix}{check_path}").parse()?,
             prefix: prefix.to_owned(),
             credentials,
-            proxy: self.proxy(row.proxy.as_deref())?,
-            headers: self.headers(row.headers.as_deref())?,
+            prepared,
+            headers,
             drain_bytes: row.drain_bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
             disabled: read(row.disabled_models.as_deref())?,
             enabled: row.is_enabled,
@@ -151,11 +163,10 @@ impl Loader {
 }
 
 impl Loader {
-    fn proxy(&self, encrypted: Option<&str>) -> Result<Option<(String, Arc<Proxy>)>, Unusable> {
+    fn proxy(&self, encrypted: Option<&str>) -> Result<Option<Proxy>, Unusable> {
         let Some(encrypted) = encrypted else { return Ok(None) };
-        let text = self.vault.decrypt(encrypted)?.expose_secret().to_owned();
-        let proxy = Arc::new(Proxy::parse(&text)?);
-        Ok(Some((text, proxy)))
+        let text = self.vault.decrypt(encrypted)?;
+        Ok(Some(Proxy::parse(text.expose_secret())?))
     }
 }
 
@@ -172,25 +183,6 @@ impl Loader {
             headers.insert(name, value);
         }
         Ok(headers)
-    }
-}
-
-/// The provider that a column names.
-fn provider(name: &str) -> Option<Provider> {
-    match name {
-        "openai" => Some(Provider::OpenAi),
-        "anthropic" => Some(Provider::Anthropic),
-        "gemini" => Some(Provider::Gemini),
-        _ => None,
-    }
-}
-
-/// The provider whose accounts are called in a dialect. Translation would add others.
-pub(crate) fn provider_of(dialect: Dialect) -> Provider {
-    match dialect {
-        Dialect::OpenAi => Provider::OpenAi,
-        Dialect::Anthropic => Provider::Anthropic,
-        Dialect::Gemini => Provider::Gemini,
     }
 }
 
@@ -221,22 +213,15 @@ impl Serving {
         endpoint: Endpoint,
         upstream_model: &str,
         query: Option<&str>,
-    ) -> Result<Uri, InvalidUri> {
-        let prefix = &self.prefix;
+    ) -> Result<Uri, NoUrl> {
+        let ready = self.urls.iter().find(|(one, _)| *one == endpoint && query.is_none());
+        if let Some((_, url)) = ready {
+            return Ok(url.clone());
+        }
+        let path = self.profile.path(endpoint).ok_or(NoUrl::Endpoint)?;
+        let (prefix, path) = (&self.prefix, path.replace(MODEL, &segment(upstream_model)));
         let mark = if query.is_some() { "?" } else { "" };
-        let query = query.unwrap_or_default();
-        let action = match endpoint {
-            Endpoint::ChatCompletions => return Ok(self.usual_url.clone()),
-            Endpoint::Messages if query.is_empty() => return Ok(self.usual_url.clone()),
-            Endpoint::Messages => return format!("{prefix}/v1/messages{mark}{query}").parse(),
-            Endpoint::CountMessageTokens => {
-                return format!("{prefix}/v1/messages/count_tokens{mark}{query}").parse();
-            }
-            Endpoint::GenerateContent => "generateContent",
-            Endpoint::StreamGenerateContent => "streamGenerateContent",
-            Endpoint::CountContentTokens => "countTokens",
-        };
-        format!("{prefix}/v1beta/models/{}:{action}{mark}{query}", segment(upstream_model)).parse()
+        Ok(format!("{prefix}{path}{mark}{}", query.unwrap_or_default()).parse()?)
     }
 
     /// Whether the account serves a model of this public name.

@@ -32,7 +32,7 @@ impl Attempts<'_> {
         let Some(picked) = self.second(model, first, settlement).await else {
             return self.judge(first, sending.await);
         };
-        let second = Trial::of(self.way.gateway, &picked);
+        let second = self.way.trial(&picked);
         let mut hedge = pin!(way.send(&second));
         let (ended, sent) = tokio::select! {
             sent = &mut sending => (Ended::First, sent),

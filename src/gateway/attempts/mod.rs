@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
-use hyper::body::Incoming;
 use millpond_pool::index::Slot;
+use millpond_pool::rules::Trouble;
+use millpond_wire::Endpoint;
 
 pub(crate) use self::fallbacks::Fallbacks;
 use crate::auth::extract::Caller;
 use crate::edge::error::ApiError;
 use crate::gateway::Gateway;
-use crate::gateway::accounts::{Serving, provider_of};
+use crate::gateway::accounts::Serving;
 use crate::gateway::admission;
 use crate::gateway::estimate::{self, Estimate};
 use crate::gateway::pool::choose;
@@ -26,7 +27,8 @@ use crate::gateway::pool::health::Met;
 use crate::gateway::pool::lease::{Picked, Wanted};
 use crate::gateway::request::ModelRequest;
 use crate::gateway::settlement::Settlement;
-use crate::gateway::upstream::{Failure, Refused, Sending};
+use crate::gateway::upstream::{AnswerBody, Failure, Refused, Sending};
+use crate::providers::Profile;
 use crate::store::usage::Outcome;
 
 /// The first account and two more; after the first byte none.
@@ -36,7 +38,7 @@ const USUAL_WAIT: Duration = Duration::from_secs(5);
 
 /// What a provider said that the client gets.
 pub(crate) enum Answer {
-    Success(Response<Incoming>),
+    Success(Response<AnswerBody>),
     /// The request itself is wrong.
     Refused(Box<Refused>),
 }
@@ -58,9 +60,13 @@ impl Refusal {
     fn after(failure: Failure, wait: Option<Duration>) -> Self {
         let bad_gateway = |code, message| ApiError::new(StatusCode::BAD_GATEWAY, code, message);
         let error = match &failure {
-            Failure::Timeout => {
+            Failure::Timeout | Failure::Deadline => {
                 let message = "The provider did not answer in time.";
                 ApiError::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message)
+            }
+            Failure::Exhausted(_) => {
+                let message = "No more connections can be opened at present; try again in a moment.";
+                ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "server_busy", message)
             }
             Failure::Refused(refused) if refused.status == StatusCode::TOO_MANY_REQUESTS => {
                 let message = "The provider's rate limit is reached; try again in a moment.";
@@ -85,46 +91,61 @@ enum Next {
 }
 
 /// What a provider made of an attempt.
-type Sent = Result<Response<Incoming>, Failure>;
+type Sent = Result<Response<AnswerBody>, Failure>;
 
-/// The account and credential of one attempt.
+/// The account, endpoint and credential of one attempt.
 struct Trial {
     account: Arc<Serving>,
+    /// What is called upstream; the client's own endpoint as long as nothing is translated.
+    endpoint: Endpoint,
     slot: Slot,
     credential: usize,
     upstream_model: String,
-}
-
-impl Trial {
-    fn of(gateway: &Gateway, picked: &Picked) -> Self {
-        Self {
-            account: picked.account.clone(),
-            slot: picked.lease.slot,
-            credential: picked.account.credentials.turn(gateway.pool.now()),
-            upstream_model: picked.upstream_model.clone(),
-        }
-    }
 }
 
 /// What every attempt of a call has in common.
 #[derive(Clone, Copy)]
 struct Way<'a> {
     gateway: &'a Gateway,
-    asked: &'a ModelRequest<'a>,
+    asked: &'a ModelRequest,
     body: &'a Bytes,
     deadline: Instant,
 }
 
 impl Way<'_> {
+    fn trial(self, picked: &Picked) -> Trial {
+        Trial {
+            account: picked.account.clone(),
+            endpoint: self.asked.endpoint,
+            slot: picked.lease.slot,
+            credential: picked.account.credentials.turn(self.gateway.pool.now()),
+            upstream_model: picked.upstream_model.clone(),
+        }
+    }
+
     async fn send(self, trial: &Trial) -> Sent {
-        let Trial { account, credential, upstream_model, .. } = trial;
-        let body = self.asked.head.upstream_body(self.body, upstream_model);
+        let Trial { account, endpoint, credential, upstream_model, .. } = trial;
+        let body = self.asked.head.upstream_body(self.body, upstream_model, true);
         let url = account
-            .url(self.asked.endpoint, upstream_model, self.asked.query)
+            .url(*endpoint, upstream_model, self.asked.query)
             .map_err(|error| Failure::Broken(error.to_string()))?;
-        let headers = self.asked.headers.clone();
-        let sending = Sending { url, credential: *credential, headers, body };
-        self.gateway.upstream.call(account, sending, self.deadline).await
+        let sending = Sending { url, credential: *credential, headers: &self.asked.headers, body };
+        let silent = || self.note_silence(trial);
+        self.gateway.upstream.call(account, sending, self.deadline, silent).await
+    }
+
+    /// Counts against the account that nothing came for long. The call itself waits on: what is sent to a second account
+    /// is paid twice.
+    fn note_silence(self, trial: &Trial) {
+        let Trial { account, credential, upstream_model, .. } = trial;
+        self.gateway.pool.health.after_failure(&Met {
+            account,
+            credential: *credential,
+            upstream_model,
+            trouble: Trouble::Timeout,
+            headers: None,
+            body: &[],
+        });
     }
 }
 
@@ -145,13 +166,13 @@ struct Attempts<'a> {
 pub(crate) async fn answer(
     gateway: &Gateway,
     caller: &Caller,
-    asked: &ModelRequest<'_>,
+    asked: &ModelRequest,
     body: &Bytes,
     settlement: &mut Settlement,
     deadline: Instant,
 ) -> Result<Answer, Refusal> {
     gateway.pool.fresh().await;
-    let estimate = estimate::estimate(gateway, asked, body.len());
+    let estimate = estimate::estimate(gateway, asked, body);
     admission::enter(gateway, caller, &asked.model, estimate, settlement).await?;
     let mut attempts = Attempts {
         way: Way { gateway, asked, body, deadline },
@@ -204,7 +225,7 @@ impl Attempts<'_> {
         Err(match (self.failure.take(), refused) {
             (Some(failure), _) => failure,
             (None, Some(error)) => error.into(),
-            (None, None) => Refusal::after(Failure::Timeout, None),
+            (None, None) => Refusal::after(Failure::Deadline, None),
         })
     }
 
@@ -213,7 +234,7 @@ impl Attempts<'_> {
         let wanted = Wanted {
             model,
             caller: self.caller.user.id,
-            provider: provider_of(self.way.asked.endpoint.dialect()),
+            provider: Profile::of(self.way.asked.endpoint.dialect()).provider,
             conversation: Some(self.way.asked.conversation),
             estimate: self.estimate.cost(),
             tried: &self.tried,
@@ -246,7 +267,7 @@ impl Attempts<'_> {
         picked: Picked,
         settlement: &mut Settlement,
     ) -> Result<Answer, Next> {
-        let trial = Trial::of(self.way.gateway, &picked);
+        let trial = self.way.trial(&picked);
         settlement.attempt(picked);
         if self.made == 0 {
             self.way.gateway.retries.earn();
@@ -276,8 +297,13 @@ impl Attempts<'_> {
 
     /// What a failure means for the account and its credential, and whether the call is tried once more.
     fn after_failure(&mut self, trial: &Trial, failure: Failure) -> Result<Answer, Next> {
-        let Trial { account, slot, credential, upstream_model } = trial;
+        let Trial { account, slot, credential, upstream_model, .. } = trial;
         let pool = &self.way.gateway.pool;
+        let Some(trouble) = failure.trouble() else {
+            self.note(&format!("{}: {failure}", account.id));
+            self.failure = Some(Refusal::after(failure, None));
+            return Err(Next::Stop);
+        };
         let refused = match &failure {
             Failure::Refused(refused) => Some(refused),
             _ => None,
@@ -289,7 +315,7 @@ impl Attempts<'_> {
             account,
             credential: *credential,
             upstream_model,
-            trouble: failure.trouble(),
+            trouble,
             headers: refused.map(|refused| &refused.headers),
             body: refused.map_or(&[], |refused| &refused.body),
         });

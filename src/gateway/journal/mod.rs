@@ -1,452 +1,237 @@
-//! The usage record: one task that commits finished calls in groups and says so to whoever waits.
+//! The journal: how a finished call comes on record without waiting for a database.
 //!
-//! Every call takes its place in the channel before it begins, so that recording it can't fail for want of room, not
-//! even from a destructor. While the database is away rows go to the spool, which counts as recorded, and from there
-//! into the database when it is back. The task ends when everything that began has been recorded.
+//! The call's own task writes one record, with its usage row and what it owes, in one `write` to a file of this process.
+//! From then on the call is on record, whatever becomes of the process. Everything else happens beside it:
+//!
+//! | step | file |
+//! | --- | --- |
+//! | a record and its form on disk | `record`, `frame` |
+//! | files, who owns them, how far they are carried | `segment`, `progress` |
+//! | writing, what waits to be carried, and who waits for it | `writer`, `queue`, `recorded` |
+//! | rows into the database | `carrier`, `insert`, `touches` |
+//! | what calls owe to the shared state | `charges`, and `debts` where that is Redis |
+//! | what earlier processes left | `reader`, `left`, `gate`, `old_spool` |
+//!
+//! While the disk takes nothing rows go to the database directly and calls wait for it; while neither takes anything no
+//! call is begun. What is in the journal outlives the process, and what the system has not written to the disk yet does not
+//! outlive the machine.
 
-pub(crate) mod collector;
-mod spool;
+mod carrier;
+mod charges;
+mod debts;
+mod frame;
+mod gate;
+mod insert;
+mod left;
+mod old_spool;
+mod progress;
+mod queue;
+mod reader;
+mod record;
+mod recorded;
+mod segment;
+#[cfg(test)]
+mod tests;
+mod touches;
+mod writer;
 
-use std::collections::HashMap;
-use std::hash::Hash;
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use millpond_pool::bucket::LeaseId;
-
-use crate::clock::Timestamp;
-use crate::gateway::journal::collector::Collector;
-use crate::gateway::journal::spool::{Spool, Waiting};
-use crate::ids::{AccountId, KeyId};
-use crate::state::limits::Subject;
-use crate::state::quotas::Charge;
-use crate::store::quotas::QuotaRow;
+use self::carrier::Carrier;
+use self::charges::Settler;
+pub(crate) use self::charges::{Charges, LimitsUsed};
+use self::debts::Debts;
+use self::gate::Gate;
+use self::left::Leftovers;
+use self::progress::Note;
+pub(crate) use self::recorded::{NotRecorded, Recorded};
+use self::segment::{JournalId, Position};
+use self::writer::Writer;
+use crate::config::Durability;
+use crate::core::Core;
+use crate::state::quotas::Mark;
 use crate::store::usage::UsageRow;
-use crate::store::{Store, StoreError};
-use crate::tasks::Tasks;
 
 /// Calls that may run at once; more are refused at the door.
 const PLACES: usize = 65_536;
-const GROUP: usize = 512;
-/// A database that takes longer counts as away.
-const COMMIT_WITHIN: Duration = Duration::from_secs(5);
-const TEND_EVERY: Duration = Duration::from_secs(1);
-/// Files that other processes left are looked for every so many times.
-const LOOK_FOR_LEFT_EVERY: u32 = 60;
-const TOUCH_EVERY: Duration = Duration::from_secs(60);
-const TOUCHES_AT_ONCE: usize = 100;
-/// How long rows that neither database nor disk accepts are tried again when the process ends.
-const LAST_TRIES: u32 = 10;
+/// How long a call waits at the door while what an earlier process left is carried.
+const OPENS_WITHIN: Duration = Duration::from_secs(10);
+/// How long whoever reads usage waits for what was just recorded.
+const SETTLED_WITHIN: Duration = Duration::from_secs(2);
 
-struct Entry {
-    row: UsageRow,
-    dues: Dues,
-    recorded: oneshot::Sender<()>,
+/// Why no call may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Closed {
+    /// As many run as may.
+    #[error("too many calls are running")]
+    Full,
+    /// The process ends.
+    #[error("the server is ending")]
+    Ending,
+    /// What an earlier process left comes first.
+    #[error("what an earlier run recorded is still being carried")]
+    Recovering,
+    /// A call could not be recorded.
+    #[error("neither the disk nor the database takes records")]
+    Stuck,
 }
 
-/// What a finished call owes to those who admitted it.
-#[derive(Debug, Default)]
-pub(crate) struct Dues {
-    pub(crate) charge: Option<Charge>,
-    pub(crate) limits: Option<Used>,
+/// A place for one call that will be recorded.
+pub(crate) struct Place {
+    _running: TaskTrackerToken,
 }
 
-/// What a call really used of the limits that it was admitted under.
-#[derive(Debug)]
-pub(crate) struct Used {
-    pub(crate) id: LeaseId,
-    pub(crate) subjects: Vec<Subject>,
-    pub(crate) tokens: i64,
-    pub(crate) micro_usd: i64,
+/// The journal of this process.
+pub(crate) struct Journal {
+    writer: Arc<Writer>,
+    places: TaskTracker,
+    gate: Arc<Gate>,
+    carried: watch::Receiver<Position>,
+    left: Arc<Leftovers>,
+    records: AtomicU64,
+    durability: Durability,
 }
 
-/// Where finished calls are handed in.
-pub(crate) struct Ledger {
-    inbox: mpsc::Sender<Entry>,
+/// Runs what may block where it may.
+async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
-/// A place for one row.
-pub(crate) struct Place(mpsc::OwnedPermit<Entry>);
-
-impl Place {
-    /// Hands a row in; `recorded` hears when it is safe.
-    pub(crate) fn record(self, row: UsageRow, dues: Dues, recorded: oneshot::Sender<()>) {
-        self.0.send(Entry { row, dues, recorded });
-    }
-}
-
-impl Ledger {
-    pub(crate) fn start(store: Store, collector: Collector, data_dir: &Path, tasks: &Tasks) -> Self {
-        let (inbox, entries) = mpsc::channel(PLACES);
-        let keeper = Keeper {
-            store,
-            collector,
-            spool: Arc::new(Mutex::new(Spool::new(data_dir))),
-            away: false,
-            accounts: Touches::default(),
-            keys: Touches::default(),
+impl Journal {
+    /// Opens the journal in the data directory and begins to carry what lies there.
+    pub(crate) async fn start(core: &Core) -> Self {
+        let Core { config, clock, store, state, tasks, .. } = core;
+        let directory = config.data_dir.join("journal");
+        let second = u64::try_from(clock.now().seconds()).unwrap_or(0);
+        let id = JournalId(second << 32 | u64::from(rand::random::<u32>()));
+        let window = config.policy.reference.window;
+        let settler = Settler { state: state.clone(), clock: clock.clone(), window };
+        let is_here = settler.is_here();
+        let writer = Arc::new(Writer::new(&directory, id, settler));
+        let left = Arc::new(Leftovers::new(&directory, is_here));
+        let note = open(&writer, &left).await;
+        let gate = Arc::new(Gate::new(if is_here { 1 } else { 2 }));
+        let places = TaskTracker::new();
+        let (sender, carried) = watch::channel(writer.end());
+        let carrier = Carrier {
+            store: store.clone(),
+            writer: writer.clone(),
+            left: left.clone(),
+            gate: gate.clone(),
+            places: places.clone(),
+            carried: sender,
+            note,
+            pending: Default::default(),
+            stored: writer.end(),
+            accounts: Default::default(),
+            keys: Default::default(),
+            failed: None,
+            unprepared: None,
         };
-        tasks.spawn("ledger", |stop| keeper.run(entries, stop));
-        Self { inbox }
-    }
-
-    /// A place for a call that begins; `None` when too many run, or the process ends.
-    pub(crate) fn place(&self) -> Option<Place> {
-        self.inbox.clone().try_reserve_owned().ok().map(Place)
-    }
-}
-
-/// When things were last used, written at most once a minute each.
-struct Touches<K> {
-    due: HashMap<K, Timestamp>,
-    written: HashMap<K, Timestamp>,
-}
-
-impl<K> Default for Touches<K> {
-    fn default() -> Self {
-        Self { due: HashMap::new(), written: HashMap::new() }
-    }
-}
-
-impl<K: Clone + Eq + Hash> Touches<K> {
-    fn note(&mut self, id: &K, at: Timestamp) {
-        let recently = self.written.get(id).is_some_and(|last| at.since(*last) < TOUCH_EVERY);
-        if !recently {
-            self.due.insert(id.clone(), at);
+        tasks.spawn("journal", |stop| carrier.run(stop));
+        if !is_here {
+            let debts = Debts::new(writer.clone(), left.clone(), gate.clone(), places.clone());
+            tasks.spawn("debts", |stop| debts.run(stop));
+        }
+        Self {
+            writer,
+            places,
+            gate,
+            carried,
+            left,
+            records: AtomicU64::new(0),
+            durability: config.calls.durability,
         }
     }
 
-    fn take(&mut self) -> Vec<(K, Timestamp)> {
-        let ids: Vec<K> = self.due.keys().take(TOUCHES_AT_ONCE).cloned().collect();
-        let taken: Vec<_> = ids.iter().filter_map(|id| self.due.remove_entry(id)).collect();
-        if let Some(newest) = taken.iter().map(|(_, at)| *at).max() {
-            self.written.retain(|_, at| newest.since(*at) < TOUCH_EVERY);
+    /// A place for a call that begins, if it will be recorded.
+    pub(crate) async fn place(&self) -> Result<Place, Closed> {
+        if !self.gate.is_open() {
+            let opened = tokio::time::timeout(OPENS_WITHIN, self.gate.opened()).await;
+            opened.map_err(|_| Closed::Recovering)?;
         }
-        self.written.extend(taken.iter().cloned());
-        taken
-    }
-}
-
-/// The task's own state.
-struct Keeper {
-    store: Store,
-    collector: Collector,
-    spool: Arc<Mutex<Spool>>,
-    /// The database failed last time; rows go to the spool until it is back.
-    away: bool,
-    accounts: Touches<AccountId>,
-    keys: Touches<KeyId>,
-}
-
-impl Keeper {
-    async fn run(mut self, mut entries: mpsc::Receiver<Entry>, stop: CancellationToken) {
-        self.replay().await;
-        let mut tick = tokio::time::interval(TEND_EVERY);
-        let mut ticks = 0_u32;
-        let mut group = Vec::with_capacity(GROUP);
-        let mut ending = false;
-        loop {
-            tokio::select! {
-                count = entries.recv_many(&mut group, GROUP) => {
-                    if count == 0 {
-                        break;
-                    }
-                    self.commit(&mut group, ending).await;
-                }
-                () = stop.cancelled(), if !ending => {
-                    // No new places; those given out are still waited for.
-                    entries.close();
-                    ending = true;
-                }
-                _ = tick.tick() => {
-                    ticks = ticks.wrapping_add(1);
-                    if self.away || ticks.is_multiple_of(LOOK_FOR_LEFT_EVERY) {
-                        self.replay().await;
-                    }
-                    self.collector.collect().await;
-                    self.touch().await;
-                }
-            }
+        if self.places.is_closed() {
+            return Err(Closed::Ending);
         }
-        if self.away {
-            self.replay().await;
+        if self.writer.is_stuck() {
+            return Err(Closed::Stuck);
         }
-        self.collector.collect().await;
-        self.touch().await;
+        if self.places.len() >= PLACES {
+            return Err(Closed::Full);
+        }
+        Ok(Place { _running: self.places.token() })
     }
 
-    /// Records a group and tells everybody who waits.
-    async fn commit(&mut self, group: &mut Vec<Entry>, ending: bool) {
-        let (mut rows, mut waiting) = (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
-        for entry in group.drain(..) {
-            self.collector.take(entry.dues);
-            rows.push(entry.row);
-            waiting.push(entry.recorded);
-        }
-        self.collector.collect().await;
-        let mut tries = 0;
-        while !self.record(&rows).await {
-            tries += 1;
-            if ending && tries == LAST_TRIES {
-                tracing::error!(
-                    rows = rows.len(),
-                    "neither database nor disk took these usage rows; they are lost"
-                );
-                return;
-            }
-            tokio::time::sleep(TEND_EVERY).await;
-        }
-        for recorded in waiting {
-            // Nobody waits for a call whose client went away.
-            let _ = recorded.send(());
-        }
-        for row in &rows {
-            row.account_id.iter().for_each(|id| self.accounts.note(id, row.created_at));
-            row.api_key_id.iter().for_each(|id| self.keys.note(id, row.created_at));
-        }
+    /// A name for a record that no other has.
+    pub(crate) fn record_id(&self) -> String {
+        format!("{}{:016x}", self.writer.id, self.records.fetch_add(1, Ordering::Relaxed))
     }
 
-    async fn record(&mut self, rows: &[UsageRow]) -> bool {
-        if !self.away {
-            match insert(&self.store, rows, self.collector.unsaved()).await {
-                Ok(()) => {
-                    self.collector.saved();
-                    return true;
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the database took no usage rows; they go to the spool");
-                }
-            }
-            self.away = true;
-        }
-        let copy = rows.to_vec();
-        match self.on_disk(move |spool| spool.append(&copy)).await {
-            Ok(()) => return true,
-            Err(error) => tracing::error!(%error, "the spool took no usage rows"),
-        }
-        // Neither: the database is asked again at once next time.
-        self.away = false;
-        false
+    /// Records a finished call and settles what it owes.
+    pub(crate) fn record(&self, place: Place, row: UsageRow, charges: Charges) -> Recorded {
+        let recorded = self.writer.record(row, charges, self.durability == Durability::Database);
+        drop(place);
+        recorded
     }
 
-    /// Moves what waits in the spool into the database.
-    async fn replay(&mut self) {
-        let waiting = match self.on_disk(Spool::waiting).await {
-            Ok(waiting) => waiting,
-            Err(error) => return tracing::error!(%error, "the usage spool is not readable"),
-        };
-        for one in waiting {
-            if !self.replay_one(one).await {
-                self.away = true;
-                return;
-            }
+    /// Waits until what is recorded now can be read from the database; not for long, and not while it is away.
+    pub(crate) async fn settled(&self) {
+        if !self.gate.is_open() {
+            drop(tokio::time::timeout(SETTLED_WITHIN, self.gate.opened()).await);
         }
-        if self.away {
-            tracing::info!("the database takes usage rows again");
-        }
-        self.away = false;
-    }
-
-    async fn replay_one(&self, waiting: Waiting) -> bool {
-        for rows in waiting.rows.chunks(GROUP) {
-            if let Err(error) = insert(&self.store, rows, &[]).await {
-                tracing::warn!(%error, "usage rows stay in the spool");
-                return false;
-            }
-        }
-        if waiting.damaged > 0 {
-            tracing::error!(
-                lines = waiting.damaged,
-                "a spool file had damaged lines and is kept as .damaged"
-            );
-        }
-        if let Err(error) = self.on_disk(move |spool| spool.forget(&waiting)).await {
-            // Harmless: a second replay of the same rows changes nothing.
-            tracing::warn!(%error, "a replayed spool file could not be removed");
-        }
-        true
-    }
-
-    async fn on_disk<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Spool) -> std::io::Result<T> + Send + 'static,
-    ) -> std::io::Result<T> {
-        let spool = self.spool.clone();
-        let done = tokio::task::spawn_blocking(move || {
-            work(&mut spool.lock().unwrap_or_else(PoisonError::into_inner))
-        });
-        done.await.map_err(std::io::Error::other)?
-    }
-
-    async fn touch(&mut self) {
-        if self.away {
+        let end = self.writer.end();
+        if *self.carried.borrow() >= end || self.writer.database_fails() {
             return;
         }
-        for (id, at) in self.accounts.take() {
-            note_failure(self.store.touch_account(&id, at).await);
+        self.writer.hurry.notify_one();
+        let mut carried = self.carried.clone();
+        drop(tokio::time::timeout(SETTLED_WITHIN, carried.wait_for(|carried| *carried >= end)).await);
+    }
+
+    /// Up to where rows can be read from the database, as a quota notes it.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { journal: self.writer.id.0, position: self.carried.borrow().0 }
+    }
+
+    /// What keeps calls from being recorded.
+    pub(crate) fn trouble(&self) -> Option<Closed> {
+        if self.writer.is_stuck() {
+            return Some(Closed::Stuck);
         }
-        for (id, at) in self.keys.take() {
-            note_failure(self.store.touch_api_key(id, at).await);
+        (!self.gate.is_open()).then_some(Closed::Recovering)
+    }
+
+    /// Records that were found damaged since the start.
+    pub(crate) fn damaged(&self) -> u64 {
+        self.left.damaged()
+    }
+}
+
+/// Makes the directory and the first segment. Without them calls go to the database directly.
+async fn open(writer: &Arc<Writer>, left: &Arc<Leftovers>) -> Option<Note> {
+    let (writer, left) = (writer.clone(), left.clone());
+    let opened = on_disk(move || {
+        segment::make_directory(&writer.directory)?;
+        if let Err(error) = left.look() {
+            tracing::error!(%error, "what earlier processes left of the journal is not readable");
         }
-    }
-}
-
-fn note_failure(touched: Result<(), StoreError>) {
-    if let Err(error) = touched {
-        tracing::debug!(%error, "a time of last use was not written");
-    }
-}
-
-/// Why rows could not be recorded.
-#[derive(Debug, thiserror::Error)]
-enum NotRecorded {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("no answer in time")]
-    Timeout,
-}
-
-async fn insert(store: &Store, rows: &[UsageRow], quotas: &[QuotaRow]) -> Result<(), NotRecorded> {
-    match insert_in_time(store, rows, quotas).await {
-        Err(NotRecorded::Store(error)) if is_for_good(&error) => insert_one_by_one(store, rows, quotas).await,
-        other => other,
-    }
-}
-
-/// One row that can't be recorded, as of a person who was deleted meanwhile, must not hold up the others.
-async fn insert_one_by_one(store: &Store, rows: &[UsageRow], quotas: &[QuotaRow]) -> Result<(), NotRecorded> {
-    for row in rows {
-        let own: Vec<_> = quotas.iter().filter(|quota| quota.user_id == row.user_id).cloned().collect();
-        match insert_in_time(store, std::slice::from_ref(row), &own).await {
-            Err(NotRecorded::Store(error)) if is_for_good(&error) => {
-                tracing::error!(%error, ?row, "a usage row was refused for good and is kept in this line only");
-            }
-            other => other?,
+        // The first, and one to go on in.
+        writer.prepare()?;
+        writer.prepare()?;
+        Note::create(&writer.directory, writer.id)
+    });
+    match opened.await {
+        Ok(note) => Some(note),
+        Err(error) => {
+            tracing::error!(%error, "the journal can't be opened; calls wait for the database");
+            None
         }
-    }
-    Ok(())
-}
-
-async fn insert_in_time(store: &Store, rows: &[UsageRow], quotas: &[QuotaRow]) -> Result<(), NotRecorded> {
-    let inserted = tokio::time::timeout(COMMIT_WITHIN, store.insert_usage(rows, quotas)).await;
-    Ok(inserted.map_err(|_| NotRecorded::Timeout)??)
-}
-
-/// Whether the database refuses the row itself, whenever it is asked: its person was deleted, or a value does not fit.
-/// Everything else (busy, full, read-only, starting up) passes, and until then the row waits in the spool.
-fn is_for_good(error: &StoreError) -> bool {
-    let StoreError::Sql(error) = error else { return false };
-    error.as_database_error().is_some_and(|error| {
-        let is_bad_value = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some_and(|error| {
-            // SQLSTATE class 22: data exception.
-            error.code().starts_with("22")
-        });
-        is_bad_value || !matches!(error.kind(), sqlx::error::ErrorKind::Other)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::spool::tests::{directory, row};
-    use super::*;
-    use crate::clock::Clock;
-    use crate::config::DatabaseConfig;
-    use crate::ids::UserId;
-    use crate::state::State;
-    use crate::store::usage::UsageFilter;
-    use crate::store::users::{NewUser, Role};
-    use millpond_pool::units::Window;
-
-    async fn store(directory: &Path) -> (Store, UserId) {
-        let store =
-            Store::connect(&DatabaseConfig::Sqlite { path: directory.join("test.db") }).await.unwrap();
-        store.migrate().await.unwrap();
-        let user = NewUser {
-            username: "ada".into(),
-            password_hash: None,
-            oauth_id: None,
-            avatar_url: None,
-            trust_level: 0,
-            is_active: true,
-            is_silenced: false,
-            is_beta: false,
-            role: Role::Member,
-        };
-        let mut tx = store.begin().await.unwrap();
-        let id = tx.create_user(&user, Timestamp::from_seconds(1)).await.unwrap().unwrap();
-        tx.commit().await.unwrap();
-        (store, id)
-    }
-
-    fn of(user_id: UserId, record_id: &str) -> UsageRow {
-        UsageRow { user_id, ..row(record_id) }
-    }
-
-    async fn recorded(store: &Store, user: UserId) -> usize {
-        store.list_usage(user, &UsageFilter::default(), None, 1000).await.unwrap().len()
-    }
-
-    async fn start(store: &Store, directory: &Path, tasks: &Tasks) -> Ledger {
-        let book =
-            Store::connect(&DatabaseConfig::Sqlite { path: directory.join("state.db") }).await.unwrap();
-        book.migrate().await.unwrap();
-        let state = State::embedded(book, Clock::System, tasks).await.unwrap();
-        let collector = Collector::new(state, Clock::System, Window::FiveHours);
-        Ledger::start(store.clone(), collector, directory, tasks)
-    }
-
-    async fn hand_in(ledger: &Ledger, row: UsageRow) -> bool {
-        let (sender, receiver) = oneshot::channel();
-        ledger.place().unwrap().record(row, Dues::default(), sender);
-        receiver.await.is_ok()
-    }
-
-    #[tokio::test]
-    async fn what_is_acknowledged_is_in_the_database() {
-        let directory = directory();
-        let (store, user) = store(&directory).await;
-        let tasks = Tasks::default();
-        let ledger = start(&store, &directory, &tasks).await;
-        assert!(hand_in(&ledger, of(user, "a")).await);
-        assert!(hand_in(&ledger, of(UserId(999), "nobody")).await, "a deleted person holds nobody up");
-        assert!(hand_in(&ledger, of(user, "a")).await);
-        assert_eq!(recorded(&store, user).await, 1);
-        // A call that still runs when the process ends is waited for.
-        let late = ledger.place().unwrap();
-        let (ended, ()) = tokio::join!(tasks.shutdown(Duration::from_secs(5)), async {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            late.record(of(user, "late"), Dues::default(), oneshot::channel().0);
-        });
-        assert!(ended && ledger.place().is_none());
-        assert_eq!(recorded(&store, user).await, 2);
-        std::fs::remove_dir_all(directory).unwrap();
-    }
-
-    #[tokio::test]
-    async fn what_the_database_refused_is_replayed_once() {
-        let directory = directory();
-        let (away, user) = store(&directory).await;
-        away.close().await;
-        let tasks = Tasks::default();
-        let ledger = start(&away, &directory, &tasks).await;
-        assert!(hand_in(&ledger, of(user, "a")).await, "the spool counts as recorded");
-        assert!(hand_in(&ledger, of(user, "b")).await);
-        drop(ledger);
-        assert!(tasks.shutdown(Duration::from_secs(5)).await);
-
-        for _ in 0..2 {
-            let config = DatabaseConfig::Sqlite { path: directory.join("test.db") };
-            let back = Store::connect(&config).await.unwrap();
-            let tasks = Tasks::default();
-            let ledger = start(&back, &directory, &tasks).await;
-            assert!(hand_in(&ledger, of(user, "b")).await);
-            assert!(tasks.shutdown(Duration::from_secs(5)).await);
-            assert_eq!(recorded(&back, user).await, 2);
-        }
-        std::fs::remove_dir_all(directory).unwrap();
     }
 }

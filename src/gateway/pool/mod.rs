@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::core::Core;
 use crate::gateway::accounts::{Loader, Serving};
+use crate::gateway::journal::Journal;
 use crate::gateway::limits::Exceptions;
 use crate::ids::{AccountId, UserId};
 use crate::state::{Bus, Invalidation};
@@ -80,7 +81,7 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// Loads the accounts and keeps them fresh until `tasks` end.
-    pub(crate) async fn start(core: &Core) -> Result<Arc<Self>, StoreError> {
+    pub(crate) async fn start(core: &Core, journal: Arc<Journal>) -> Result<Arc<Self>, StoreError> {
         let Core { config, clock, store, state, vault, tasks, .. } = core;
         let loader = Arc::new(Loader::new(vault.clone(), config.upstream.clone()));
         let allowances = Allowances::start(config.policy.reference, clock.clone(), state, tasks);
@@ -89,6 +90,7 @@ impl Pool {
             clock: clock.clone(),
             store: store.clone(),
             state: state.clone(),
+            journal,
             loader: loader.clone(),
             health: health.clone(),
         };
@@ -278,8 +280,8 @@ impl Pool {
         self.read().serving.get(&slot).cloned()
     }
 
-    /// Chooses an account and counts the call on it.
-    pub(crate) fn pick(self: &Arc<Self>, wanted: &Wanted<'_>, sources: Sources) -> Result<Picked, Why> {
+    /// Chooses an account and counts the call on it. Why there is none is a dearer question: [`explain`](Self::explain).
+    pub(crate) fn pick(self: &Arc<Self>, wanted: &Wanted<'_>, sources: Sources) -> Option<Picked> {
         let request = wanted.request(sources);
         let (accounts, now) = (self.read(), self.now());
         for _ in 0..CHOICES {
@@ -292,7 +294,7 @@ impl Pool {
                     accounts.index.end(choice.slot);
                     continue;
                 };
-                return Ok(Picked {
+                return Some(Picked {
                     account: account.clone(),
                     upstream_model: choice.upstream_model.to_owned(),
                     own: choice.own,
@@ -305,7 +307,7 @@ impl Pool {
                 });
             }
         }
-        Err(accounts.index.explain(&request, now))
+        None
     }
 
     /// A call is over: its place goes to whoever waits for it.

@@ -192,15 +192,11 @@ impl Pool {
         until: Instant,
     ) -> Result<Picked, Missing> {
         // Who comes later overtakes nobody who waits for the same, except on their own account.
-        let picked = if wanted.patient && self.queue.waits_for(wanted.model) {
-            self.pick(wanted, Sources::OwnOnly).map_err(|_| self.explain(wanted, sources))
-        } else {
-            self.pick(wanted, sources)
-        };
-        let why = match picked {
-            Ok(picked) => return Ok(picked),
-            Err(why) => why,
-        };
+        let others_wait = wanted.patient && self.queue.waits_for(wanted.model);
+        if let Some(picked) = self.pick(wanted, if others_wait { Sources::OwnOnly } else { sources }) {
+            return Ok(picked);
+        }
+        let why = self.explain(wanted, sources);
         if !wanted.patient || why.full + why.usable == 0 {
             return Err(Missing::Nothing(why));
         }
@@ -269,7 +265,7 @@ impl Pool {
             if waiter.hand.is_closed() || !may(waiter) {
                 return None;
             }
-            self.pick(&waiter.wanted(), waiter.sources).ok()
+            self.pick(&waiter.wanted(), waiter.sources)
         });
         self.queue.waiting.store(lines.fair.len(), Ordering::SeqCst);
         // A place that nobody takes comes free again, for which the line must not be locked.

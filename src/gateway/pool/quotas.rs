@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use millpond_pool::account::AccountId;
 use millpond_pool::bucket::{Lease, LeaseId, Shortfall};
@@ -16,15 +17,26 @@ use millpond_pool::units::{Moment, Reference, Units};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{ContributionPolicy, Policy};
 use crate::gateway::accounts::Loader;
+use crate::gateway::journal::Journal;
 use crate::gateway::pool::health::Health;
 use crate::ids::UserId;
-use crate::state::quotas::{Brought, Charge, QuotaKey, Reserved, Terms, View};
+use crate::state::quotas::{Beginning, Brought, Charge, QuotaKey, Reserved, Terms, View};
 use crate::state::{State, StateError};
+use crate::store::quotas::SpentRow;
 use crate::store::users::User;
 use crate::store::{Store, StoreError};
 
 /// Others may change a quota at the same time; so many times it is looked at again.
 const ATTEMPTS: usize = 16;
+
+/// So late rows of other instances come on record at most, while the database answers.
+const OTHERS_RECORD_WITHIN: Duration = Duration::from_millis(250);
+
+/// What is on record of a person, and from when on charges count by themselves.
+struct Spent {
+    rows: Vec<SpentRow>,
+    beginning: Beginning,
+}
 
 /// Why a quota can't be told.
 #[derive(Debug, thiserror::Error)]
@@ -52,11 +64,13 @@ pub struct GroupQuota {
 pub(crate) struct Reservation {
     key: QuotaKey,
     lease: Lease,
+    made_at: Moment,
 }
 
 impl Reservation {
     pub(crate) fn charge(self, real: Units) -> Charge {
-        Charge { key: self.key, lease: self.lease, real }
+        let Self { key, lease, made_at: reserved_at } = self;
+        Charge { key, lease, reserved_at, recorded_at: None, real }
     }
 }
 
@@ -64,6 +78,7 @@ pub(crate) struct Quotas {
     clock: Clock,
     store: Store,
     state: State,
+    journal: Arc<Journal>,
     loader: Arc<Loader>,
     health: Arc<Health>,
     policy: Policy,
@@ -74,14 +89,15 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) store: Store,
     pub(crate) state: State,
+    pub(crate) journal: Arc<Journal>,
     pub(crate) loader: Arc<Loader>,
     pub(crate) health: Arc<Health>,
 }
 
 impl Quotas {
     pub(crate) fn new(parts: Parts, policy: Policy) -> Self {
-        let Parts { clock, store, state, loader, health } = parts;
-        Self { clock, store, state, loader, health, policy }
+        let Parts { clock, store, state, journal, loader, health } = parts;
+        Self { clock, store, state, journal, loader, health, policy }
     }
 
     pub(crate) fn reference(&self) -> &Reference {
@@ -108,8 +124,9 @@ impl Quotas {
     /// A name for a reservation yet to be made. It is settled also when nobody heard whether it was made.
     pub(crate) fn intend(&self, user: &User, model: &str, amount: Units, life_millis: i64) -> Reservation {
         let key = QuotaKey { user: user.id, group: Group::of(model) };
-        let lease = Lease { id: LeaseId(rand::random()), amount, expires_at: self.now().plus(life_millis) };
-        Reservation { key, lease }
+        let made_at = self.now();
+        let lease = Lease { id: LeaseId(rand::random()), amount, expires_at: made_at.plus(life_millis) };
+        Reservation { key, lease, made_at }
     }
 
     /// Sets the amount aside, or says how much is lacking and until when.
@@ -118,7 +135,7 @@ impl Quotas {
         user: &User,
         intended: Reservation,
     ) -> Result<Result<(), Shortfall>, QuotaError> {
-        let Reservation { key, lease } = intended;
+        let Reservation { key, lease, .. } = intended;
         let terms = self.terms(user.trust_level);
         for _ in 0..ATTEMPTS {
             match self.state.reserve_quota(key, &terms, lease, self.now()).await? {
@@ -138,7 +155,10 @@ impl Quotas {
             let key = QuotaKey { user: user.id, group };
             let quota = match self.state.view_quota(key).await? {
                 Some(view) => view.quota,
-                None => self.as_recorded(key, &terms, now).await?,
+                None => {
+                    let spent = self.spent(key.user, now.plus(-terms.window.millis())).await?;
+                    self.as_recorded(key, &terms, now, spent.rows).await?
+                }
             };
             let updated_at = Timestamp::from_millis(quota.bucket().as_of().0);
             let quota = quota.at(now);
@@ -164,8 +184,14 @@ impl Quotas {
         match self.state.view_quota(key).await? {
             Some(view) => self.bring(key, terms, view).await,
             None => {
-                let quota = self.as_recorded(key, terms, self.now()).await?;
-                Ok(self.state.begin_quota(key, terms, &quota).await?)
+                let since = self.now().plus(-terms.window.millis());
+                let mut spent = self.spent(key.user, since).await?;
+                if !spent.rows.is_empty() && self.state.is_shared() {
+                    tokio::time::sleep(OTHERS_RECORD_WITHIN).await;
+                    spent = self.spent(key.user, since).await?;
+                }
+                let quota = self.as_recorded(key, terms, self.now(), spent.rows).await?;
+                Ok(self.state.begin_quota(key, terms, &quota, spent.beginning).await?)
             }
         }
     }
@@ -183,13 +209,27 @@ impl Quotas {
         Err(QuotaError::Restless(key.user))
     }
 
-    async fn as_recorded(&self, key: QuotaKey, terms: &Terms, now: Moment) -> Result<Quota, QuotaError> {
+    /// What a person's calls took of their quotas, with all that ended on this instance before this moment.
+    async fn spent(&self, user: UserId, since: Moment) -> Result<Spent, QuotaError> {
+        self.journal.settled().await;
+        let beginning = Beginning { at: self.now(), mark: Some(self.journal.mark()) };
+        let rows = self.store.list_spent(user, Timestamp::from_millis(since.0)).await?;
+        Ok(Spent { rows, beginning })
+    }
+
+    async fn as_recorded(
+        &self,
+        key: QuotaKey,
+        terms: &Terms,
+        now: Moment,
+        spent: Vec<SpentRow>,
+    ) -> Result<Quota, QuotaError> {
         let since = now.plus(-terms.window.millis());
         let mut quota = Quota::new(terms.base, terms.cap, terms.window, since);
         for (account, units) in self.shared_by(key).await? {
             quota.share(&account, units, units, since);
         }
-        for spent in self.store.list_spent(key.user, Timestamp::from_millis(since.0)).await? {
+        for spent in spent {
             if spent.model_name.as_deref().is_some_and(|model| Group::of(model) == key.group) {
                 quota.charge(Units(spent.quota_millionths), Moment(spent.created_at.millis()));
             }
@@ -224,6 +264,7 @@ impl Quotas {
             ContributionPolicy::Declared => Ok(declared),
             ContributionPolicy::Proven { start } => {
                 let since = self.clock.now().millis() - self.policy.reference.window.millis();
+                self.journal.settled().await;
                 let served = self.store.served_to_others(account, Timestamp::from_millis(since)).await?;
                 Ok(declared.min(Units(served).doubled().max(start)))
             }

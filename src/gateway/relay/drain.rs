@@ -4,18 +4,18 @@
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use millpond_wire::StreamObserver;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::gateway::relay::Patience;
 use crate::gateway::settlement::{Settlement, client_closed};
+use crate::gateway::upstream::AnswerBody;
 use crate::tasks::Tasks;
 
 /// What is left of an answer whose client has gone.
 pub(crate) struct Rest {
-    pub(crate) upstream: Incoming,
+    pub(crate) upstream: AnswerBody,
     pub(crate) observer: StreamObserver,
     pub(crate) settlement: Settlement,
     pub(crate) patience: Patience,
@@ -30,24 +30,27 @@ impl Rest {
     }
 
     async fn read(mut self, stop: CancellationToken) {
-        let mut left = self.bytes;
+        let (mut left, mut ended) = (self.bytes, false);
         while left > 0 && !self.observer.has_ended() {
             let due = self.patience.deadline.min(Instant::now() + self.patience.idle);
             let frame = tokio::select! {
                 () = stop.cancelled() => break,
                 frame = tokio::time::timeout_at(due, self.upstream.frame()) => frame,
             };
+            ended = matches!(frame, Ok(None));
             let Ok(Some(Ok(frame))) = frame else { break };
             let data = frame.into_data().unwrap_or_default();
             left = left.saturating_sub(u64::try_from(data.len()).unwrap_or(u64::MAX));
-            self.feed(data);
+            self.feed(&data);
         }
         drop(self.upstream);
-        // Nobody waits for it; the ledger keeps its place until it is recorded.
-        drop(self.settlement.finish(client_closed(), self.observer.take()));
+        // Nobody waits for it.
+        let ended = ended || self.observer.has_ended();
+        let observed = if ended { self.observer.end() } else { self.observer.cut() };
+        drop(self.settlement.finish(client_closed(), observed));
     }
 
-    fn feed(&mut self, data: Bytes) {
+    fn feed(&mut self, data: &Bytes) {
         self.observer.feed(data);
         while self.observer.pop().is_some() {}
     }

@@ -4,6 +4,7 @@
 mod drain;
 
 use std::future::Future as _;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -13,18 +14,17 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
-use hyper::body::Incoming;
-use millpond_wire::error::{ErrorKind, WireError, body as error_body, stream_frame};
+use millpond_wire::error::{ErrorKind, WireError, body as error_body};
 use millpond_wire::observe::observe_body;
 use millpond_wire::{Dialect, Observed, StreamObserver};
 use serde_json::Value;
-use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
 use crate::edge::error::{ApiError, Result};
+use crate::gateway::journal::{NotRecorded, Recorded};
 use crate::gateway::relay::drain::Rest;
 use crate::gateway::settlement::{End, Settlement, client_closed};
-use crate::gateway::upstream::{Failure, Refused, read_body};
+use crate::gateway::upstream::{AnswerBody, Failure, Refused, read_body};
 use crate::store::usage::Outcome;
 use crate::tasks::Tasks;
 
@@ -47,7 +47,7 @@ pub(crate) struct Shape {
 
 /// Hands an answer to the client.
 pub(crate) async fn deliver(
-    answer: Response<Incoming>,
+    answer: Response<AnswerBody>,
     settlement: Settlement,
     shape: Shape,
     patience: Patience,
@@ -62,7 +62,7 @@ pub(crate) async fn deliver(
     whole(answer, settlement, shape.dialect, patience).await
 }
 
-fn is_event_stream(answer: &Response<Incoming>) -> bool {
+fn is_event_stream(answer: &Response<AnswerBody>) -> bool {
     let content_type = answer.headers().get(CONTENT_TYPE);
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
 }
@@ -112,7 +112,7 @@ fn in_shape(dialect: Dialect, status: StatusCode, body: Bytes) -> Bytes {
 }
 
 async fn whole(
-    answer: Response<Incoming>,
+    answer: Response<AnswerBody>,
     mut settlement: Settlement,
     dialect: Dialect,
     patience: Patience,
@@ -156,12 +156,12 @@ async fn cut_short(settlement: Settlement, failure: Failure) -> Result<ApiError>
 }
 
 /// Waits until a call is on record; an answer that could not be recorded is not given.
-pub(crate) async fn recorded(hears: oneshot::Receiver<()>) -> Result<()> {
-    hears.await.map_err(|_| ApiError::unavailable("the call could not be recorded"))
+pub(crate) async fn recorded(recorded: Recorded) -> Result<()> {
+    recorded.await.map_err(ApiError::unavailable)
 }
 
 fn stream(
-    answer: Response<Incoming>,
+    answer: Response<AnswerBody>,
     settlement: Settlement,
     shape: Shape,
     patience: Patience,
@@ -198,21 +198,34 @@ fn stream(
     response
 }
 
-/// The call could not be recorded, so its end must not look like one.
+/// Why the end of an answer must not look like one.
 #[derive(Debug, thiserror::Error)]
-#[error("the call could not be recorded")]
-struct NotRecorded;
+enum Unfinished {
+    #[error(transparent)]
+    NotRecorded(#[from] NotRecorded),
+    #[error("the provider broke off in the middle of an event that was too large to be held back")]
+    Torn,
+}
+
+/// What follows the provider's answer.
+enum Last {
+    Nothing,
+    /// An error, as an event of its own.
+    Error(Bytes),
+    /// The client has a part of an event, after which no other can be read.
+    Break,
+}
 
 enum Phase {
     /// Bytes come and go.
     Streaming,
-    /// The end is known and kept back until the ledger answers; then `last` follows what was kept.
+    /// The end is known and kept back until the call is on record; then `last` follows what was kept.
     Recording {
-        hears: oneshot::Receiver<()>,
-        last: Option<Bytes>,
+        recorded: Recorded,
+        last: Last,
     },
     /// What is left goes out.
-    Ending(Option<Bytes>),
+    Ending(Last),
     Over,
 }
 
@@ -226,7 +239,7 @@ enum Event {
 
 /// The body of a streamed answer.
 struct Relay {
-    upstream: Option<Incoming>,
+    upstream: Option<AnswerBody>,
     observer: StreamObserver,
     shape: Shape,
     tasks: Tasks,
@@ -241,12 +254,12 @@ struct Relay {
 
 impl http_body::Body for Relay {
     type Data = Bytes;
-    type Error = NotRecorded;
+    type Error = Unfinished;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, NotRecorded>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Unfinished>>> {
         let relay = self.get_mut();
         loop {
             if let Some(bytes) = relay.observer.pop() {
@@ -257,28 +270,30 @@ impl http_body::Body for Relay {
             }
             match &mut relay.phase {
                 Phase::Streaming => match ready!(relay.poll_upstream(context)) {
-                    Event::Bytes(bytes) => relay.take(bytes),
+                    Event::Bytes(bytes) => relay.take(&bytes),
                     Event::Nothing => {}
                     Event::End => relay.end(),
                     Event::Cut => relay.fail("upstream_error", "The provider broke off its answer."),
                     Event::Silence => relay.fail("upstream_timeout", "The provider did not go on in time."),
                 },
-                Phase::Recording { hears, last } => {
-                    let answer = ready!(Pin::new(hears).poll(context));
-                    let last = last.take();
+                Phase::Recording { recorded, last } => {
+                    let is_recorded = ready!(Pin::new(recorded).poll(context));
+                    let last = mem::replace(last, Last::Nothing);
                     relay.drain(context);
-                    if answer.is_err() {
+                    if let Err(error) = is_recorded {
                         relay.phase = Phase::Over;
-                        return Poll::Ready(Some(Err(NotRecorded)));
+                        return Poll::Ready(Some(Err(error.into())));
                     }
                     relay.observer.release();
                     relay.phase = Phase::Ending(last);
                 }
                 Phase::Ending(last) => {
-                    let last = last.take();
+                    let last = mem::replace(last, Last::Nothing);
                     relay.phase = Phase::Over;
-                    if let Some(last) = last {
-                        return Poll::Ready(Some(Ok(Frame::data(last))));
+                    match last {
+                        Last::Nothing => {}
+                        Last::Error(event) => return Poll::Ready(Some(Ok(Frame::data(event)))),
+                        Last::Break => return Poll::Ready(Some(Err(Unfinished::Torn))),
                     }
                 }
                 Phase::Over => return Poll::Ready(None),
@@ -308,7 +323,7 @@ impl Relay {
         Poll::Pending
     }
 
-    fn take(&mut self, bytes: Bytes) {
+    fn take(&mut self, bytes: &Bytes) {
         self.observer.feed(bytes);
         if self.observer.has_ended() {
             self.end();
@@ -317,33 +332,28 @@ impl Relay {
 
     /// The provider is done, or went away in a way that looks like it.
     fn end(&mut self) {
-        let observed = self.observer.take();
+        let observed = self.observer.end();
         if observed.provider_error.is_some() {
-            return self.record(observed, Outcome::UpstreamError, Some("upstream_error"), None);
+            return self.record(observed, Outcome::UpstreamError, Some("upstream_error"), Last::Nothing);
         }
-        if observed.saw_end || observed.finished {
-            return self.record(observed, Outcome::Ok, None, None);
+        if observed.is_complete {
+            return self.record(observed, Outcome::Ok, None, Last::Nothing);
         }
         let last = self.broken("upstream_error", "The provider broke off its answer.");
-        self.record(observed, Outcome::UpstreamError, Some("upstream_error"), Some(last));
+        self.record(observed, Outcome::UpstreamError, Some("upstream_error"), last);
     }
 
     fn fail(&mut self, code: &'static str, message: &'static str) {
         self.upstream = None;
-        let observed = self.observer.take();
-        self.record(observed, Outcome::UpstreamError, Some(code), Some(self.broken(code, message)));
+        let observed = self.observer.cut();
+        let last = self.broken(code, message);
+        self.record(observed, Outcome::UpstreamError, Some(code), last);
     }
 
-    fn record(
-        &mut self,
-        observed: Observed,
-        outcome: Outcome,
-        error_code: Option<&'static str>,
-        last: Option<Bytes>,
-    ) {
+    fn record(&mut self, observed: Observed, outcome: Outcome, error_code: Option<&'static str>, last: Last) {
         let Some(settlement) = self.settlement.take() else { return };
-        let hears = settlement.finish(End { outcome, status: self.status, error_code }, observed);
-        self.phase = Phase::Recording { hears, last };
+        let recorded = settlement.finish(End { outcome, status: self.status, error_code }, observed);
+        self.phase = Phase::Recording { recorded, last };
     }
 
     /// Reads the upstream's end, which has mostly come meanwhile, so that its connection can serve the next call.
@@ -352,7 +362,7 @@ impl Relay {
             match Pin::new(upstream).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Ok(bytes) = frame.into_data() {
-                        self.observer.feed(bytes);
+                        self.observer.feed(&bytes);
                     }
                 }
                 Poll::Ready(None | Some(Err(_))) => self.upstream = None,
@@ -363,13 +373,10 @@ impl Relay {
 }
 
 impl Relay {
-    /// An error inside the stream. Blank lines first: the provider may have stopped in the middle of an event.
-    fn broken(&self, code: &'static str, message: &'static str) -> Bytes {
+    /// An error inside the stream.
+    fn broken(&mut self, code: &'static str, message: &'static str) -> Last {
         let error = WireError::new(ErrorKind::Upstream, message).with_code(code);
-        if self.shape.array {
-            return [b",\n".as_slice(), &error_body(self.shape.dialect, &error), b"]\n"].concat().into();
-        }
-        [b"\n\n".as_slice(), &stream_frame(self.shape.dialect, &error)].concat().into()
+        self.observer.broken(&error).map_or(Last::Break, Last::Error)
     }
 }
 
@@ -379,16 +386,15 @@ impl Drop for Relay {
         if drained > 0
             && let (Some(upstream), Some(settlement)) = (self.upstream.take(), self.settlement.take())
         {
-            let observer =
-                std::mem::replace(&mut self.observer, StreamObserver::new(self.shape.dialect, false));
+            let observer = mem::replace(&mut self.observer, StreamObserver::new(self.shape.dialect, false));
             let rest = Rest { upstream, observer, settlement, patience: self.patience, bytes: drained };
             return rest.read_on(&self.tasks);
         }
         // The upstream first: whoever waits for the lease must not find the call still running.
         self.upstream = None;
         if let Some(settlement) = self.settlement.take() {
-            // Nobody waits for it; the ledger keeps its place until it is recorded.
-            drop(settlement.finish(client_closed(), self.observer.take()));
+            // Nobody waits for it.
+            drop(settlement.finish(client_closed(), self.observer.cut()));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Opening connections: the name resolved here, every address judged by the guard right before it is connected to or
-//! given to a proxy, TLS on top where the address asks for it, and one limit on all of it together.
+//! given to a proxy, TLS on top where the address asks for it, and one limit on all of it together. The kernel is told to
+//! find out about paths that have gone silent.
 
 use std::future::Future;
 use std::io;
@@ -10,15 +11,28 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::http::Uri;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tower::Service;
 
 use crate::gateway::upstream::guard::Guard;
+use crate::gateway::upstream::prepared::Route;
 use crate::gateway::upstream::proxy::Proxy;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// A connection as it is read and written.
+pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+/// What was sent and is not acknowledged for so long makes a connection broken.
+const SILENCE: Duration = Duration::from_secs(30);
+/// When nothing is sent the other side is asked for a sign of life after this, and then again.
+const QUIET: Duration = Duration::from_secs(15);
+const AGAIN: Duration = Duration::from_secs(5);
+const TIMES: u32 = 3;
+
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Every address of the host is refused by the guard.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +52,7 @@ fn by_system() -> Resolve {
 #[derive(Clone)]
 struct Dial {
     guard: Arc<Guard>,
-    proxy: Option<Arc<Proxy>>,
+    proxy: Option<Proxy>,
     resolve: Resolve,
 }
 
@@ -47,14 +61,13 @@ impl Dial {
         let host = target.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = target.port_u16().unwrap_or(if target.scheme_str() == Some("http") { 80 } else { 443 });
         let found = self.allowed(&host, port).await?;
-        let Some(proxy) = &self.proxy else { return Ok(TokioIo::new(open(&found).await?)) };
+        let Some(proxy) = &self.proxy else { return open(&found).await };
         let reaches = self.allowed(&proxy.host, proxy.port).await?;
         let mut last: BoxError = NoAllowedAddress.into();
         for address in found {
-            let mut stream = open(&reaches).await?;
-            match proxy.tunnel(&mut stream, address).await {
-                Ok(()) => return Ok(TokioIo::new(stream)),
-                Err(error) => last = error.into(),
+            match proxy.tunnel(open(&reaches).await?, address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
             }
         }
         Err(last)
@@ -68,18 +81,29 @@ impl Dial {
 }
 
 /// The first address that answers.
-async fn open(addresses: &[SocketAddr]) -> Result<TcpStream, BoxError> {
+async fn open(addresses: &[SocketAddr]) -> Result<TokioIo<TcpStream>, BoxError> {
     let mut last: BoxError = NoAllowedAddress.into();
     for address in addresses {
         match TcpStream::connect(address).await {
             Ok(stream) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
+                watch(&stream)?;
+                return Ok(TokioIo::new(stream));
             }
             Err(error) => last = error.into(),
         }
     }
     Err(last)
+}
+
+/// Small writes go out at once, and a path that has gone silent breaks the connection, also while it is idle.
+fn watch(stream: &TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    socket.set_tcp_nodelay(true)?;
+    let probes = TcpKeepalive::new().with_time(QUIET).with_interval(AGAIN).with_retries(TIMES);
+    socket.set_tcp_keepalive(&probes)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(SILENCE))?;
+    Ok(())
 }
 
 impl Service<Uri> for Dial {
@@ -97,40 +121,24 @@ impl Service<Uri> for Dial {
 }
 
 /// The whole of connecting (name, TCP, proxy, TLS) within one limit.
-#[derive(Clone)]
-pub(crate) struct Connector {
-    tls: HttpsConnector<Dial>,
+pub(super) struct Connector {
+    tls: Arc<ClientConfig>,
+    guard: Arc<Guard>,
+    resolve: Resolve,
     limit: Duration,
 }
 
 impl Connector {
-    pub(crate) fn new(
-        tls: rustls::ClientConfig,
-        guard: Arc<Guard>,
-        proxy: Option<Arc<Proxy>>,
-        limit: Duration,
-    ) -> Self {
-        let tls = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_all_versions()
-            .wrap_connector(Dial { guard, proxy, resolve: by_system() });
-        Self { tls, limit }
-    }
-}
-
-impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.tls.poll_ready(context)
+    pub(super) fn new(tls: Arc<ClientConfig>, guard: Guard, limit: Duration) -> Self {
+        Self { tls, guard: Arc::new(guard), resolve: by_system(), limit }
     }
 
-    fn call(&mut self, target: Uri) -> Self::Future {
-        let connecting = tokio::time::timeout(self.limit, self.tls.call(target));
-        Box::pin(async move { connecting.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))? })
+    pub(super) async fn connect(&self, route: &Route) -> Result<Stream, BoxError> {
+        let dial =
+            Dial { guard: self.guard.clone(), proxy: route.proxy.clone(), resolve: self.resolve.clone() };
+        let mut tls = HttpsConnector::from((dial, self.tls.clone()));
+        let connecting = tokio::time::timeout(self.limit, tls.call(route.origin.clone()));
+        connecting.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
     }
 }
 
@@ -167,7 +175,7 @@ mod tests {
                 Box::pin(async move { Ok(list.into_iter().map(|ip| SocketAddr::from((ip, port))).collect()) })
             });
             let guard = Arc::new(Guard::allowing("127.0.0.1"));
-            let proxy = proxy.map(|text| Arc::new(Proxy::parse(text).unwrap()));
+            let proxy = proxy.map(|text| Proxy::parse(text).unwrap());
             Self { dial: Dial { guard, proxy, resolve }, left }
         }
 
@@ -216,5 +224,19 @@ mod tests {
         let next = TcpStream::connect(proxy.local_addr().unwrap()).await.unwrap();
         let (_, heard) = proxy.accept().await.unwrap();
         assert_eq!(heard, next.local_addr().unwrap(), "the proxy heard of nothing before");
+    }
+
+    #[tokio::test]
+    async fn the_kernel_watches_over_every_connection() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let stream = open(&[listener.local_addr().unwrap()]).await.unwrap();
+        let socket = SockRef::from(stream.inner());
+        assert!(socket.keepalive().unwrap());
+        assert!(socket.tcp_nodelay().unwrap());
+        #[cfg(target_os = "linux")]
+        {
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), QUIET);
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(SILENCE));
+        }
     }
 }

@@ -1,38 +1,35 @@
-//! Calls to providers: one pooled client, no redirects, every connection past the guard, every wait bounded.
+//! Calls to providers: HTTP/1.1 on connections that are used again, no redirects, every connection past the guard, every
+//! wait bounded. A call that meets a connection which its provider has just closed is sent once more on a new one.
 
+mod connection;
 mod dial;
 mod guard;
+mod idle;
+pub(crate) mod prepared;
 pub(crate) mod proxy;
+mod tls;
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Collected, Full, Limited};
-use hyper::body::Incoming;
-use hyper_rustls::ConfigBuilderExt as _;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use millpond_pool::account::Provider;
 use millpond_pool::rules::Trouble;
-use moka::sync::Cache;
 
 use crate::config::UpstreamConfig;
 use crate::gateway::accounts::Serving;
+pub(crate) use crate::gateway::upstream::connection::AnswerBody;
+use crate::gateway::upstream::connection::{Connection, Lost};
 use crate::gateway::upstream::dial::{Connector, NoAllowedAddress};
 use crate::gateway::upstream::guard::Guard;
+use crate::gateway::upstream::idle::Idle;
+use crate::gateway::upstream::prepared::Route;
+pub use crate::gateway::upstream::tls::TlsError;
+use crate::tasks::Tasks;
 
-const IDLE_CONNECTION: Duration = Duration::from_secs(60);
-/// So many proxies are remembered, each for this long after its last call.
-const PROXIES: u64 = 1_000;
-const PROXY_IDLE: Duration = Duration::from_secs(600);
-/// Anthropic's header for the version of its API, and the one that is meant when nobody says.
-pub(crate) const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
-pub(crate) const USUAL_VERSION: &str = "2023-06-01";
-const AGENT: &str = concat!("millpond/", env!("CARGO_PKG_VERSION"));
 /// So much of a refusal is read, and so long.
 const LONGEST_REFUSAL: usize = 64 << 10;
 const REFUSAL_WITHIN: Duration = Duration::from_secs(5);
@@ -48,9 +45,15 @@ pub(crate) enum Failure {
     /// No connection, or it broke before an answer came.
     #[error("{0}")]
     Broken(String),
-    /// Nothing came in time.
+    /// No connection in time, or silence within an answer.
     #[error("no answer in time")]
     Timeout,
+    /// The call's own time was over, which says nothing of the account.
+    #[error("the call's time was over")]
+    Deadline,
+    /// This machine can open no more connections, which says nothing of the account either.
+    #[error("no connection can be opened here: {0}")]
+    Exhausted(String),
     /// The provider refused. What that means is for `health` to say.
     #[error("status {}", .0.status)]
     Refused(Box<Refused>),
@@ -65,77 +68,66 @@ pub(crate) struct Refused {
 }
 
 impl Failure {
-    /// How the rules know it.
-    pub(crate) fn trouble(&self) -> Trouble {
+    /// How the rules know it; `None` where it lies with this side.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
         match self {
-            Self::Forbidden => Trouble::Forbidden,
-            Self::Broken(_) => Trouble::Broken,
-            Self::Timeout => Trouble::Timeout,
-            Self::Refused(refused) => Trouble::Status(refused.status.as_u16()),
+            Self::Forbidden => Some(Trouble::Forbidden),
+            Self::Broken(_) => Some(Trouble::Broken),
+            Self::Timeout => Some(Trouble::Timeout),
+            Self::Refused(refused) => Some(Trouble::Status(refused.status.as_u16())),
+            Self::Deadline | Self::Exhausted(_) => None,
         }
     }
 }
 
-type Connected = Client<Connector, Full<Bytes>>;
-
 /// The way to providers. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Upstream {
-    direct: Connected,
-    /// One client for each proxy, so that connections of one are never used for another.
-    proxied: Cache<String, Connected>,
-    tls: rustls::ClientConfig,
-    guard: Arc<Guard>,
+    connector: Arc<Connector>,
+    idle: Arc<Idle>,
     limits: UpstreamConfig,
 }
 
 /// What is sent in one attempt.
-pub(crate) struct Sending {
+pub(crate) struct Sending<'a> {
     pub(crate) url: Uri,
     /// Which of the account's credentials.
     pub(crate) credential: usize,
     /// Headers of the client that its dialect's provider must see.
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: &'a HeaderMap,
     pub(crate) body: Bytes,
 }
 
 impl Upstream {
-    pub(crate) fn new(config: &UpstreamConfig) -> Result<Self, rustls::Error> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_webpki_roots()
-            .with_no_client_auth();
-        let guard = Arc::new(Guard::new(config));
-        let direct = connected(Connector::new(tls.clone(), guard.clone(), None, config.connect_timeout));
-        let proxied = Cache::builder().max_capacity(PROXIES).time_to_idle(PROXY_IDLE).build();
-        Ok(Self { direct, proxied, tls, guard, limits: config.clone() })
-    }
-
-    fn client(&self, account: &Serving) -> Connected {
-        let Some((text, proxy)) = &account.proxy else { return self.direct.clone() };
-        self.proxied.get_with_by_ref(text, || {
-            let (tls, limit) = (self.tls.clone(), self.limits.connect_timeout);
-            connected(Connector::new(tls, self.guard.clone(), Some(proxy.clone()), limit))
-        })
+    pub(crate) fn start(config: &UpstreamConfig, tasks: &Tasks) -> Result<Self, TlsError> {
+        let tls = tls::config(config.ca_file.as_deref())?;
+        let connector = Connector::new(tls, Guard::new(config), config.connect_timeout);
+        let idle = Arc::new(Idle::default());
+        tasks.spawn("idle connections", |stop| idle.clone().sweep(stop));
+        Ok(Self { connector: Arc::new(connector), idle, limits: config.clone() })
     }
 
     pub(crate) fn limits(&self) -> &UpstreamConfig {
         &self.limits
     }
 
-    /// Sends a call. An answer that is no success is a failure.
+    /// Sends a call and waits for its answer until the deadline: the provider works on it, and bills it, however long
+    /// that takes. `silent` is told when nothing came for long. An answer that is no success is a failure.
     pub(crate) async fn call(
         &self,
         account: &Serving,
-        sending: Sending,
+        sending: Sending<'_>,
         deadline: Instant,
-    ) -> Result<Response<Incoming>, Failure> {
-        let mut request = request(Method::POST, sending.url, account, sending.credential, sending.body);
-        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        request.headers_mut().extend(sending.headers);
-        let left = deadline.saturating_duration_since(Instant::now());
-        let response = self.send(account, request, left.min(self.limits.first_byte_timeout)).await?;
+        silent: impl FnOnce(),
+    ) -> Result<Response<AnswerBody>, Failure> {
+        let mut answering = pin!(self.send(account, Method::POST, &sending));
+        let silence = Instant::now() + self.limits.first_byte_timeout;
+        let mut answer = tokio::time::timeout_at(silence.min(deadline).into(), &mut answering).await;
+        if answer.is_err() && silence < deadline {
+            silent();
+            answer = tokio::time::timeout_at(deadline.into(), answering).await;
+        }
+        let response = answer.unwrap_or(Err(Failure::Deadline))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -165,11 +157,10 @@ impl Upstream {
         limit: Duration,
     ) -> Result<Bytes, Failure> {
         let deadline = Instant::now() + limit;
-        let mut request = request(Method::GET, url, account, credential, Bytes::new());
-        if account.provider == Provider::Anthropic {
-            request.headers_mut().insert(VERSION, HeaderValue::from_static(USUAL_VERSION));
-        }
-        let response = self.send(account, request, limit).await?;
+        let headers = HeaderMap::new();
+        let sending = Sending { url, credential, headers: &headers, body: Bytes::new() };
+        let answer = tokio::time::timeout(limit, self.send(account, Method::GET, &sending)).await;
+        let response = answer.unwrap_or(Err(Failure::Timeout))?;
         if !response.status().is_success() {
             return Err(Failure::Refused(Box::new(refused(response, deadline).await)));
         }
@@ -179,28 +170,36 @@ impl Upstream {
     async fn send(
         &self,
         account: &Serving,
-        request: Request<Full<Bytes>>,
-        limit: Duration,
-    ) -> Result<Response<Incoming>, Failure> {
-        match tokio::time::timeout(limit, self.client(account).request(request)).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(failure(&error)),
-            Err(_) => Err(Failure::Timeout),
-        }
+        method: Method,
+        sending: &Sending<'_>,
+    ) -> Result<Response<AnswerBody>, Failure> {
+        let Sending { url, credential, headers, body } = sending;
+        let request = || account.prepared.request(method.clone(), url, *credential, headers, body.clone());
+        self.exchange(&account.prepared.route, request).await
     }
-}
 
-fn connected(connector: Connector) -> Connected {
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE_CONNECTION)
-        .build(connector)
+    async fn exchange(
+        &self,
+        route: &Arc<Route>,
+        request: impl Fn() -> Request<Full<Bytes>>,
+    ) -> Result<Response<AnswerBody>, Failure> {
+        if let Some(connection) = self.idle.take(route) {
+            match connection.exchange(request(), &self.idle).await {
+                Ok(response) => return Ok(response),
+                Err(Lost { error, began: true }) => return Err(failure(&error)),
+                // Nothing came: its provider closed it before it saw the request.
+                Err(Lost { began: false, .. }) => {}
+            }
+        }
+        let stream = self.connector.connect(route).await.map_err(|error| failure(&*error))?;
+        let connection = Connection::new(route.clone(), stream).await.map_err(|error| failure(&error))?;
+        connection.exchange(request(), &self.idle).await.map_err(|lost| failure(&lost.error))
+    }
 }
 
 /// The whole of an answer, bounded in size and time.
 pub(crate) async fn read_body(
-    mut body: Incoming,
+    mut body: AnswerBody,
     idle: Duration,
     deadline: Instant,
 ) -> Result<Bytes, Failure> {
@@ -226,30 +225,8 @@ pub(crate) async fn read_body(
     Ok(whole.unwrap_or_else(|| joined.freeze()))
 }
 
-fn request(
-    method: Method,
-    url: Uri,
-    account: &Serving,
-    credential: usize,
-    body: Bytes,
-) -> Request<Full<Bytes>> {
-    let mut request = Request::new(Full::new(body));
-    *request.method_mut() = method;
-    *request.uri_mut() = url;
-    let headers = request.headers_mut();
-    headers.extend(account.headers.clone());
-    if let Some((name, value)) = account.credentials.header(credential) {
-        headers.insert(name, value.clone());
-    }
-    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-    // What is compressed can't be observed on its way.
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-    request
-}
-
 /// What came with a refusal. A body that is long or doesn't come is worth no more than the status.
-async fn refused(response: Response<Incoming>, deadline: Instant) -> Refused {
+async fn refused(response: Response<AnswerBody>, deadline: Instant) -> Refused {
     let (parts, body) = response.into_parts();
     let left = deadline.saturating_duration_since(Instant::now()).min(REFUSAL_WITHIN);
     let body = tokio::time::timeout(left, Limited::new(body, LONGEST_REFUSAL).collect()).await;
@@ -257,17 +234,27 @@ async fn refused(response: Response<Incoming>, deadline: Instant) -> Refused {
     Refused { status: parts.status, headers: parts.headers, body }
 }
 
+/// Whether the machine has no file, port or memory left for another connection.
+fn is_exhaustion(error: &io::Error) -> bool {
+    const TOO_MANY_FILES: [i32; 2] = [23, 24];
+    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::OutOfMemory)
+        || error.raw_os_error().is_some_and(|code| TOO_MANY_FILES.contains(&code))
+}
+
 fn failure(error: &(dyn std::error::Error + 'static)) -> Failure {
-    let mut text = error.to_string();
-    let mut next = error.source();
+    let mut text = String::new();
+    let mut next = Some(error);
     while let Some(cause) = next {
         if cause.is::<NoAllowedAddress>() {
             return Failure::Forbidden;
         }
-        if cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut) {
-            return Failure::Timeout;
+        match cause.downcast_ref::<io::Error>() {
+            Some(cause) if cause.kind() == io::ErrorKind::TimedOut => return Failure::Timeout,
+            Some(cause) if is_exhaustion(cause) => return Failure::Exhausted(cause.to_string()),
+            _ => {}
         }
-        text = format!("{text}: {cause}");
+        let separator = if text.is_empty() { "" } else { ": " };
+        text = format!("{text}{separator}{cause}");
         next = cause.source();
     }
     Failure::Broken(text)

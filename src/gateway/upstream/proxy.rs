@@ -2,28 +2,28 @@
 //! address that the guard has judged, never a name that it could resolve to somewhere else.
 
 use std::fmt;
-use std::io;
+use std::future::ready;
+use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 
+use axum::http::{HeaderValue, Uri};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
+use hyper_util::rt::TokioIo;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tower::{Service, service_fn};
 use url::Url;
 
-/// The head of a CONNECT answer may be this long.
-const LONGEST_HEAD: usize = 8 << 10;
-const SOCKS: u8 = 5;
-const NO_PASSWORD: u8 = 0;
-const PASSWORD: u8 = 2;
+use crate::gateway::upstream::dial::BoxError;
 
 /// Why a text is no proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a proxy is http://[user:password@]host[:port] or socks5://[user:password@]host[:port]")]
 pub struct NoProxy;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Connect,
     Socks5,
@@ -36,6 +36,22 @@ pub struct Proxy {
     pub(crate) host: String,
     pub(crate) port: u16,
     login: Option<(String, SecretString)>,
+    /// What it was read from.
+    text: SecretString,
+}
+
+impl PartialEq for Proxy {
+    fn eq(&self, other: &Self) -> bool {
+        self.text.expose_secret() == other.text.expose_secret()
+    }
+}
+
+impl Eq for Proxy {}
+
+impl Hash for Proxy {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.expose_secret().hash(state);
+    }
 }
 
 impl fmt::Debug for Proxy {
@@ -72,91 +88,38 @@ impl Proxy {
             }
         };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(Self { kind, host, port: url.port().unwrap_or(usual), login })
+        let port = url.port().unwrap_or(usual);
+        Ok(Self { kind, host, port, login, text: text.into() })
     }
 
     /// Asks for a connection to `target` over one that reaches the proxy.
-    pub(crate) async fn tunnel(&self, stream: &mut TcpStream, target: SocketAddr) -> io::Result<()> {
+    pub(super) async fn tunnel(
+        &self,
+        stream: TokioIo<TcpStream>,
+        target: SocketAddr,
+    ) -> Result<TokioIo<TcpStream>, BoxError> {
+        let target = Uri::try_from(format!("http://{target}"))?;
+        let mut stream = Some(stream);
+        // Which proxy it is was decided by whoever opened the connection.
+        let opened = service_fn(|_: Uri| ready(stream.take().ok_or("a connection is used once")));
         match self.kind {
-            Kind::Connect => self.connect(stream, target).await,
-            Kind::Socks5 => self.socks5(stream, target).await,
+            Kind::Connect => {
+                let mut tunnel = Tunnel::new(Uri::default(), opened);
+                if let Some((user, password)) = &self.login {
+                    let pair = STANDARD.encode(format!("{user}:{}", password.expose_secret()));
+                    tunnel = tunnel.with_auth(HeaderValue::try_from(format!("Basic {pair}"))?);
+                }
+                Ok(tunnel.call(target).await?)
+            }
+            Kind::Socks5 => {
+                let mut tunnel = SocksV5::new(Uri::default(), opened);
+                if let Some((user, password)) = &self.login {
+                    tunnel = tunnel.with_auth(user.clone(), password.expose_secret().to_owned());
+                }
+                Ok(tunnel.call(target).await?)
+            }
         }
     }
-
-    async fn connect(&self, stream: &mut TcpStream, target: SocketAddr) -> io::Result<()> {
-        let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
-        if let Some((user, password)) = &self.login {
-            let pair = STANDARD.encode(format!("{user}:{}", password.expose_secret()));
-            request.push_str(&format!("Proxy-Authorization: Basic {pair}\r\n"));
-        }
-        request.push_str("\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut head = Vec::new();
-        // Byte by byte, because what follows the head belongs to the tunnel; it happens once a connection.
-        while !head.ends_with(b"\r\n\r\n") {
-            if head.len() == LONGEST_HEAD {
-                return Err(refused("its answer is too long"));
-            }
-            head.push(stream.read_u8().await?);
-        }
-        let status = head.split(|&byte| byte == b' ').nth(1).unwrap_or_default();
-        match status.first() {
-            Some(b'2') if status.len() == 3 => Ok(()),
-            _ => Err(refused(&format!("status {}", String::from_utf8_lossy(status)))),
-        }
-    }
-
-    async fn socks5(&self, stream: &mut TcpStream, target: SocketAddr) -> io::Result<()> {
-        let method = if self.login.is_some() { PASSWORD } else { NO_PASSWORD };
-        stream.write_all(&[SOCKS, 1, method]).await?;
-        let mut answer = [0; 2];
-        stream.read_exact(&mut answer).await?;
-        if answer != [SOCKS, method] {
-            return Err(refused("no way to sign in that both know"));
-        }
-        if let Some((user, password)) = &self.login {
-            let mut request = vec![1];
-            for part in [user.as_bytes(), password.expose_secret().as_bytes()] {
-                request.push(u8::try_from(part.len()).map_err(|_| refused("the password is too long"))?);
-                request.extend_from_slice(part);
-            }
-            stream.write_all(&request).await?;
-            stream.read_exact(&mut answer).await?;
-            if answer[1] != 0 {
-                return Err(refused("wrong user or password"));
-            }
-        }
-        let mut request = vec![SOCKS, 1, 0];
-        match target {
-            SocketAddr::V4(address) => {
-                request.push(1);
-                request.extend_from_slice(&address.ip().octets());
-            }
-            SocketAddr::V6(address) => {
-                request.push(4);
-                request.extend_from_slice(&address.ip().octets());
-            }
-        }
-        request.extend_from_slice(&target.port().to_be_bytes());
-        stream.write_all(&request).await?;
-        let mut head = [0; 4];
-        stream.read_exact(&mut head).await?;
-        if head[1] != 0 {
-            return Err(refused(&format!("reply {}", head[1])));
-        }
-        let bound = match head[3] {
-            1 => 4,
-            4 => 16,
-            3 => usize::from(stream.read_u8().await?),
-            _ => return Err(refused("a reply that can't be read")),
-        };
-        let mut rest = vec![0; bound + 2];
-        stream.read_exact(&mut rest).await.map(drop)
-    }
-}
-
-fn refused(why: &str) -> io::Error {
-    io::Error::other(format!("the proxy refused: {why}"))
 }
 
 #[cfg(test)]

@@ -103,6 +103,24 @@ impl State {
         }
     }
 
+    /// The same at once, where limits are counted in this process; false where they are not.
+    pub fn settle_limits_here(
+        &self,
+        subject: Subject,
+        id: LeaseId,
+        tokens: i64,
+        micro_usd: i64,
+        now: Moment,
+    ) -> bool {
+        match self {
+            Self::Embedded(embedded) => {
+                embedded.meters().with(subject, |meter| meter.settle(id, tokens, micro_usd, now));
+                true
+            }
+            Self::Redis(_) => false,
+        }
+    }
+
     /// Takes a call back that never ran.
     pub async fn cancel_limits(&self, subject: Subject, id: LeaseId, now: Moment) -> Result<()> {
         match self {

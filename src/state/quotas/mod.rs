@@ -13,6 +13,7 @@ use millpond_pool::bucket::{Lease, Shortfall};
 use millpond_pool::group::Group;
 use millpond_pool::quota::Quota;
 use millpond_pool::units::{Moment, Units, Window};
+use serde::{Deserialize, Serialize};
 
 use super::{Result, State};
 use crate::ids::UserId;
@@ -59,7 +60,27 @@ pub enum Reserved {
 pub struct Charge {
     pub key: QuotaKey,
     pub lease: Lease,
+    /// A quota that begins later doesn't know the lease, and is charged nevertheless.
+    pub reserved_at: Moment,
+    /// When the call's row came on record, if it did: a quota that is made of what is on record later has it in it.
+    pub recorded_at: Option<Moment>,
     pub real: Units,
+}
+
+/// Where in a journal a charge stands. An embedded quota notes the last of each journal that it has in it, so that one
+/// that is read again after a restart is charged once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    pub journal: u64,
+    pub position: u64,
+}
+
+/// From when on a quota counts charges by itself; what was before is in it already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    pub at: Moment,
+    /// The same in the journal of the only instance there is.
+    pub mark: Option<Mark>,
 }
 
 /// A quota as it was when it was read.
@@ -94,17 +115,48 @@ impl State {
         }
     }
 
-    /// Charges real costs in place of what was reserved. What the embedded shape has to store of it is answered, so that
-    /// it is written together with the usage rows.
-    pub async fn settle_quotas(
-        &self,
-        charges: &[Charge],
-        window: Window,
-        now: Moment,
-    ) -> Result<Vec<QuotaRow>> {
+    /// Charges real costs in place of what was reserved.
+    pub async fn settle_quotas(&self, charges: &[Charge], window: Window, now: Moment) -> Result<()> {
         match self {
-            Self::Embedded(embedded) => Ok(embedded.quotas().settle(charges, now)),
-            Self::Redis(redis) => redis::settle(redis, charges, window, now).await.map(|()| Vec::new()),
+            Self::Embedded(embedded) => {
+                charges.iter().for_each(|charge| embedded.quotas().settle(charge, None, now));
+                Ok(())
+            }
+            Self::Redis(redis) => redis::settle(redis, charges, window, now).await,
+        }
+    }
+
+    /// The same at once, where quotas are in this process; false where they are not.
+    pub fn settle_quota_here(&self, charge: &Charge, mark: Option<Mark>, now: Moment) -> bool {
+        match self {
+            Self::Embedded(embedded) => {
+                embedded.quotas().settle(charge, mark, now);
+                true
+            }
+            Self::Redis(_) => false,
+        }
+    }
+
+    /// Charges what an earlier process could not store, where quotas are in this process.
+    pub async fn settle_quota_again(&self, charge: &Charge, mark: Option<Mark>, now: Moment) -> Result<()> {
+        match self {
+            Self::Embedded(embedded) => embedded.quotas().settle_again(charge, mark, now).await,
+            Self::Redis(_) => Ok(()),
+        }
+    }
+
+    /// Quotas that changed since they were stored, to be written together with the usage rows that changed them.
+    pub fn unsaved_quotas(&self) -> Vec<QuotaRow> {
+        match self {
+            Self::Embedded(embedded) => embedded.quotas().unsaved(),
+            Self::Redis(_) => Vec::new(),
+        }
+    }
+
+    /// They were written.
+    pub fn quotas_saved(&self, rows: &[QuotaRow]) {
+        if let Self::Embedded(embedded) = self {
+            embedded.quotas().saved(rows);
         }
     }
 
@@ -117,10 +169,16 @@ impl State {
     }
 
     /// Begins a quota, unless there is one.
-    pub async fn begin_quota(&self, key: QuotaKey, terms: &Terms, quota: &Quota) -> Result<()> {
+    pub async fn begin_quota(
+        &self,
+        key: QuotaKey,
+        terms: &Terms,
+        quota: &Quota,
+        beginning: Beginning,
+    ) -> Result<()> {
         match self {
-            Self::Embedded(embedded) => embedded.quotas().begin(key, terms, quota).await,
-            Self::Redis(redis) => redis::begin(redis, key, terms, quota).await,
+            Self::Embedded(embedded) => embedded.quotas().begin(key, terms, quota, beginning).await,
+            Self::Redis(redis) => redis::begin(redis, key, terms, quota, beginning).await,
         }
     }
 

@@ -1,6 +1,7 @@
 -- One step of a member's quota in Redis: the algorithm of crates/pool/src/bucket.rs, where it is explained.
 --
--- KEYS  1 the numbers and the size of every lease ("l:ID"), 2 leases by expiry, 3 run-out leases by when they are forgotten
+-- KEYS  1 the numbers and the size of every lease ("l:ID"), 2 leases by expiry, 3 run-out leases by when they are forgotten,
+--       and with "d:" before them those from before the quota began that were charged
 -- ARGV  1 step, 2 now, 3 ticks of the window, 4 milliseconds a tick, 5 memory of leases, 6 limit of amounts, then its own
 -- Every answer begins with a word, then max, balance, remainder, as_of after the step.
 local numbers, held, past = KEYS[1], KEYS[2], KEYS[3]
@@ -16,11 +17,11 @@ local function amount(id) return tonumber(redis.call('HGET', numbers, 'l:' .. id
 if step == 'begin' then
     if redis.call('EXISTS', numbers) == 1 then return { 'known' } end
     redis.call('HSET', numbers, 'max', ARGV[7], 'balance', ARGV[8], 'remainder', ARGV[9], 'as_of', ARGV[10],
-        'terms', ARGV[11], 'version', '0', 'sharing', ARGV[12])
+        'terms', ARGV[11], 'version', '0', 'sharing', ARGV[12], 'begun', ARGV[13])
     return { 'done', ARGV[7], ARGV[8], ARGV[9], ARGV[10] }
 end
 
-local stored = redis.call('HMGET', numbers, 'max', 'balance', 'remainder', 'as_of', 'terms', 'version')
+local stored = redis.call('HMGET', numbers, 'max', 'balance', 'remainder', 'as_of', 'terms', 'version', 'begun')
 if not stored[1] then return { 'unknown' } end
 local max, balance, remainder, as_of = tonumber(stored[1]), tonumber(stored[2]), tonumber(stored[3]), tonumber(stored[4])
 
@@ -89,11 +90,18 @@ if step == 'reserve' then
     end
 elseif step == 'settle' then
     local id, real, expires_at = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9])
+    local reserved_at, recorded_at, begun = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(stored[7] or '')
+    -- What was on record when the quota was made is in it.
+    local is_before = begun and reserved_at < begun
+    local is_counted = is_before and recorded_at and recorded_at < begun
     if redis.call('ZSCORE', held, id) then
         balance = bounded(balance + bounded(amount(id) - real))
         redis.call('HDEL', numbers, 'l:' .. id)
         redis.call('ZREM', held, id)
-    elseif redis.call('ZREM', past, id) == 1 or now >= expires_at + memory then
+    elseif redis.call('ZREM', past, id) == 1 or now >= expires_at + memory and not is_counted then
+        word = 'late'
+        balance = bounded(balance - real)
+    elseif is_before and not is_counted and redis.call('ZADD', past, 'NX', text(expires_at + memory), 'd:' .. id) == 1 then
         word = 'late'
         balance = bounded(balance - real)
     else

@@ -14,7 +14,7 @@ use millpond_pool::sharing::{Pending, Sharing};
 use millpond_pool::units::{AMOUNT_LIMIT, Moment, Units, Window};
 use redis::{AsyncCommands as _, Script, ScriptInvocation};
 
-use super::{Brought, Charge, QuotaKey, Reserved, Terms, View};
+use super::{Beginning, Brought, Charge, QuotaKey, Reserved, Terms, View};
 use crate::state::redis::Redis;
 use crate::state::{Result, StateError};
 
@@ -118,6 +118,7 @@ pub(super) async fn settle(redis: &Redis, charges: &[Charge], window: Window, no
 async fn settle_one(redis: &Redis, charge: Charge, window: Window, now: Moment) -> Result<()> {
     let mut call = step(charge.key, "settle", window, now);
     call.arg(charge.lease.id.0.to_string()).arg(charge.real.bounded().0).arg(charge.lease.expires_at.0);
+    call.arg(charge.reserved_at.0).arg(charge.recorded_at.map_or(String::new(), |at| at.0.to_string()));
     Answer::of(redis, charge.key, &call).await.map(drop)
 }
 
@@ -168,11 +169,17 @@ fn json(value: &impl serde::Serialize, key: QuotaKey) -> Result<String> {
     serde_json::to_string(value).map_err(|_| StateError::Unreadable(keys(key)[0].clone()))
 }
 
-pub(super) async fn begin(redis: &Redis, key: QuotaKey, terms: &Terms, quota: &Quota) -> Result<()> {
+pub(super) async fn begin(
+    redis: &Redis,
+    key: QuotaKey,
+    terms: &Terms,
+    quota: &Quota,
+    beginning: Beginning,
+) -> Result<()> {
     let numbers = quota.bucket().numbers();
     let mut call = step(key, "begin", terms.window, numbers.as_of);
     call.arg(numbers.max.0).arg(numbers.balance.0).arg(numbers.remainder).arg(numbers.as_of.0);
-    call.arg(terms.text()).arg(json(quota.sharing(), key)?);
+    call.arg(terms.text()).arg(json(quota.sharing(), key)?).arg(beginning.at.0);
     Answer::of(redis, key, &call).await.map(drop)
 }
 

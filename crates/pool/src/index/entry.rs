@@ -30,9 +30,9 @@ pub(super) struct Entry {
     pub(super) hash: u64,
     pub(super) pull: u32,
     pub(super) places: Vec<Place>,
-    pub(super) pause: Option<Pause>,
+    /// Until when the whole account rests.
+    pub(super) pause: Option<Moment>,
     pub(super) blocks: Vec<Block>,
-    pub(super) probing: bool,
     running: AtomicU32,
     /// Calls that run on other instances.
     elsewhere: AtomicU32,
@@ -76,13 +76,6 @@ pub(super) struct Place {
     pub(super) position: u32,
 }
 
-/// The whole account rests until a moment, and may then be tried by one call at a time first.
-#[derive(Clone, Copy)]
-pub(super) struct Pause {
-    pub(super) until: Moment,
-    pub(super) then_probe: bool,
-}
-
 /// The account rests for some upstream models until a moment.
 #[derive(Clone)]
 pub(super) struct Block {
@@ -101,7 +94,6 @@ impl Entry {
             places: Vec::new(),
             pause: None,
             blocks: Vec::new(),
-            probing: false,
             running: AtomicU32::new(0),
             elsewhere: AtomicU32::new(0),
             recent: Recent::nothing(),
@@ -130,7 +122,7 @@ impl Entry {
     /// How many calls may run here at once.
     pub(super) fn limit(&self) -> u32 {
         let here = |limit: u32| limit.saturating_sub(self.elsewhere.load(Ordering::SeqCst));
-        if self.probing { 1 } else { self.account.max_concurrency.map_or(u32::MAX, here) }
+        self.account.max_concurrency.map_or(u32::MAX, here)
     }
 
     pub(super) fn set_elsewhere(&self, calls: u32) -> bool {
@@ -165,9 +157,7 @@ impl Entry {
 
     /// Whether any call may begin now. It looks no further than the entry itself, so it is asked first.
     pub(super) fn is_awake(&self, now: Moment) -> bool {
-        self.account.enabled
-            && self.pause.is_none_or(|pause| pause.until <= now)
-            && self.running() < self.limit()
+        self.account.enabled && self.pause.is_none_or(|until| until <= now) && self.running() < self.limit()
     }
 
     /// Whether a call to an upstream model may begin now.
@@ -182,7 +172,7 @@ impl Entry {
         let blocks = self.blocks.iter().filter(|block| glob_matches(&block.models, upstream));
         let spent = self.frees(upstream).filter(|free| free.at(now) == 0).map(Free::reset);
         let spent = spent.filter(|&reset| reset < NEVER);
-        let ends = blocks.map(|block| block.until).chain(self.pause.map(|pause| pause.until)).chain(spent);
+        let ends = blocks.map(|block| block.until).chain(self.pause).chain(spent);
         ends.filter(|&until| now < until).max()
     }
 

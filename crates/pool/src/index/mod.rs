@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use self::select::{Choice, Providers, Request, Sources, Why};
 
-use self::entry::{Block, Entry, Pause, Place};
+use self::entry::{Block, Entry, Place};
 use self::tier::Tier;
 use crate::account::{Account, AccountId, MemberId, Provider};
 use crate::units::{Moment, Units};
@@ -61,16 +61,6 @@ impl Index {
         Self::default()
     }
 
-    /// How many accounts there are.
-    pub fn len(&self) -> usize {
-        self.by_id.len()
-    }
-
-    /// Whether there is no account.
-    pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
-    }
-
     /// Adds an account, or describes a known one anew; running calls, pauses and free allowances of a known one stay.
     pub fn put(&mut self, account: Account) -> Slot {
         if let Some(&number) = self.by_id.get(&account.id) {
@@ -105,16 +95,6 @@ impl Index {
     /// The slot of an account.
     pub fn find(&self, id: &AccountId) -> Option<Slot> {
         self.by_id.get(id).map(|&number| self.slot_of(number))
-    }
-
-    /// The account in a slot.
-    pub fn account(&self, slot: Slot) -> Option<&Account> {
-        self.entry(slot).map(|entry| &entry.account)
-    }
-
-    /// Calls that run on an account at present.
-    pub fn running(&self, slot: Slot) -> u32 {
-        self.entry(slot).map_or(0, Entry::running)
     }
 
     /// Counts a call as running; `false` if the account is gone or full, then select again.
@@ -164,43 +144,10 @@ impl Index {
     /// patterns name.
     pub fn set_rest(&mut self, slot: Slot, until: Option<Moment>, models: Vec<(Box<str>, Moment)>) {
         let Some(entry) = self.entry_of(slot) else { return };
-        entry.pause = until.map(|until| Pause { until, then_probe: false });
-        entry.probing = false;
+        entry.pause = until;
         entry.blocks = models.into_iter().map(|(models, until)| Block { models, until }).collect();
         let ends: Vec<Moment> = entry.blocks.iter().map(|block| block.until).chain(until).collect();
         self.wakes.extend(ends.into_iter().map(|until| (until, slot.number)));
-        self.refresh(slot.number);
-    }
-
-    /// Lets a whole account rest until a moment; with `then_probe` only one call at a time is let through after it,
-    /// until [`resume`](Index::resume).
-    pub fn pause(&mut self, slot: Slot, until: Moment, then_probe: bool) {
-        let Some(entry) = self.entry_of(slot) else { return };
-        entry.pause = Some(Pause { until, then_probe });
-        self.wakes.insert((until, slot.number));
-        self.refresh(slot.number);
-    }
-
-    /// Ends a pause and a probe of a whole account at once.
-    pub fn resume(&mut self, slot: Slot) {
-        let Some(entry) = self.entry_of(slot) else { return };
-        (entry.pause, entry.probing) = (None, false);
-        self.refresh(slot.number);
-    }
-
-    /// Lets an account rest until a moment for the upstream models that a pattern names.
-    pub fn block(&mut self, slot: Slot, models: &str, until: Moment) {
-        let Some(entry) = self.entry_of(slot) else { return };
-        entry.blocks.retain(|block| &*block.models != models);
-        entry.blocks.push(Block { models: models.into(), until });
-        self.wakes.insert((until, slot.number));
-        self.refresh(slot.number);
-    }
-
-    /// Ends a block that was made with the same pattern.
-    pub fn unblock(&mut self, slot: Slot, models: &str) {
-        let Some(entry) = self.entry_of(slot) else { return };
-        entry.blocks.retain(|block| &*block.models != models);
         self.refresh(slot.number);
     }
 
@@ -214,10 +161,7 @@ impl Index {
             self.wakes.pop_first();
             woken += 1;
             if let Some(entry) = self.entry_mut(number) {
-                if let Some(pause) = entry.pause.filter(|pause| pause.until <= now) {
-                    entry.probing = pause.then_probe;
-                    entry.pause = None;
-                }
+                entry.pause = entry.pause.filter(|until| now < *until);
                 entry.blocks.retain(|block| now < block.until);
             }
             self.refresh(number);

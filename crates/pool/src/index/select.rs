@@ -49,8 +49,6 @@ pub enum Sources {
     SharedFirst,
     /// Only the caller's own, as when the quota for shared ones is spent.
     OwnOnly,
-    /// Only shared accounts of others.
-    SharedOnly,
 }
 
 impl Sources {
@@ -60,7 +58,6 @@ impl Sources {
             Self::OwnFirst => &[true, false],
             Self::SharedFirst => &[false, true],
             Self::OwnOnly => &[true],
-            Self::SharedOnly => &[false],
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Watches an answer on its way to the client without changing it: what it used, what it said, how it ended. Bytes
-//! pass as the slices they came in; the one change on offer is to leave out the usage chunk that the gateway asked
-//! for and the client did not. Forwarding, waiting and accounting belong to the relay.
+//! pass as the slices they came in, whole events only, so that whatever follows a broken answer can be read; the one change
+//! on offer is to leave out the usage chunk that the gateway asked for and the client did not. Forwarding, waiting and
+//! accounting belong to the relay.
 //!
 //! ```
 //! # use bytes::Bytes;
@@ -9,124 +10,87 @@
 //! # let send = |_bytes: Bytes| ();
 //! let mut observer = StreamObserver::new(Dialect::OpenAi, false);
 //! for frame in frames {
-//!     observer.feed(frame);
+//!     observer.feed(&frame);
 //!     while let Some(bytes) = observer.pop() {
 //!         send(bytes);
 //!     }
 //! }
-//! let observed = observer.take(); // commit the usage row here
+//! let observed = observer.end(); // record the usage here
 //! observer.release();
 //! while let Some(bytes) = observer.pop() {
 //!     send(bytes);
 //! }
-//! # assert!(observed.saw_end);
+//! # assert!(observed.is_complete);
 //! ```
 
-mod elements;
-mod inspect;
+mod digest;
+mod framing;
+mod observed;
+mod tally;
 
 use std::collections::VecDeque;
 use std::mem;
 
 use bytes::Bytes;
 
-use crate::{Dialect, Usage};
-use elements::Framing;
-use inspect::{Tally, Verdict};
+pub use observed::{Observed, observe_body};
+pub(crate) use tally::{Tally, Verdict};
 
-/// How much streamed text is kept for an estimate, in bytes; what is beyond is only counted.
-pub const MAX_TEXT_BYTES: usize = 1 << 20;
+use crate::error::{body as error_body, stream_frame};
+use crate::sse::EventEnd;
+use crate::{Dialect, WireError};
+use digest::Digest;
+use framing::Framing;
 
-/// An event larger than this many bytes is not looked into. Images in Gemini's events take megabytes.
-const MAX_EVENT_BYTES: usize = 8 << 20;
+/// At most so many bytes of an event that comes in several frames are held back until it is whole. A larger one goes out
+/// as it comes.
+const MAX_HELD_BYTES: usize = 16 << 10;
 
-/// An event larger than this many bytes cannot be a usage chunk and is let through before it is complete.
-const MAX_FILTERED_BYTES: usize = 64 << 10;
-
-/// At most this many bytes are kept back from the terminal event on.
-const MAX_KEPT_BYTES: usize = 64 << 10;
-
-/// What was learnt from an answer, whole or cut short.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Observed {
-    /// The largest counts that the provider reported, if it reported any.
-    pub usage: Option<Usage>,
-    /// Content, reasoning and tool arguments that were streamed, for an estimate; at most [`MAX_TEXT_BYTES`] before
-    /// escapes were decoded.
-    pub text: String,
-    /// Bytes of streamed text beyond those in `text`, escapes included.
-    pub more_text_bytes: u64,
-    /// Whether any content was streamed: text, a tool call, or media.
-    pub any_content: bool,
-    /// Whether the terminal event came: `[DONE]`, `message_stop`, or for Gemini a finish reason in the last event.
-    pub saw_end: bool,
-    /// Whether a finish (or stop) reason came, which some imitators of OpenAI send without a `[DONE]`.
-    pub finished: bool,
-    /// The message of an error that the provider sent inside the stream.
-    pub provider_error: Option<String>,
-    /// All bytes that came from the provider.
-    pub bytes: u64,
-}
-
-/// Watches one server-sent event stream; see the module's example for how a relay drives it.
+/// Watches one streamed answer; see the module's example for how a relay drives it.
 ///
-/// Whatever is fed comes out of [`pop`](Self::pop) again, in order and unchanged (but for a dropped usage chunk):
-/// at once, or after [`release`](Self::release) if it belongs to the terminal event or follows it.
+/// Whatever is fed comes out of [`pop`](Self::pop) again, in order and unchanged (but for a dropped usage chunk): when its
+/// event is whole, or after [`release`](Self::release) if it is the event that ends the answer. What follows that event
+/// goes nowhere.
 #[derive(Debug)]
 pub struct StreamObserver {
     dialect: Dialect,
     drop_usage_chunk: bool,
     framing: Framing,
-    /// A copy of what came of the current event in earlier frames.
-    partial: Vec<u8>,
-    /// The current event is too large to be looked into.
-    skipping: bool,
-    /// The current event is too large to be a usage chunk; its bytes go through as they come.
-    unfiltered: bool,
-    /// Bytes of the current event, until it is known whether it stays.
-    undecided: Lane,
-    /// Bytes from the terminal event on.
-    kept: Lane,
+    /// What came of the current event in earlier frames, while it may be held.
+    held: Vec<u8>,
+    /// The current event is too large to be held, and went out as far as it came.
+    digest: Option<Digest>,
+    /// The event that ends the answer, or may.
+    kept: VecDeque<Bytes>,
     keeping: bool,
     ready: VecDeque<Bytes>,
+    has_sent: bool,
+    /// The answer has ended, so nothing else is passed on.
+    over: bool,
+    /// The last event went out without the blank line that it lacked.
+    lacks_blank_line: bool,
+    /// The last event went out in part.
+    is_torn: bool,
     tally: Tally,
     bytes: u64,
 }
 
-/// Slices in order, and how many bytes they are.
-#[derive(Debug, Default)]
-struct Lane {
-    slices: VecDeque<Bytes>,
-    bytes: usize,
-}
-
-impl Lane {
-    fn push(&mut self, slice: Bytes) {
-        self.bytes += slice.len();
-        self.slices.push_back(slice);
-    }
-
-    fn clear(&mut self) {
-        self.slices.clear();
-        self.bytes = 0;
-    }
-}
-
 impl StreamObserver {
-    /// Watches a stream in `dialect`. With `drop_usage_chunk` (OpenAI only) the chunk that has usage and no choices
-    /// is left out, for which an incomplete event waits until it is complete.
+    /// Watches an event stream in `dialect`. With `drop_usage_chunk` the chunk that has usage and no choices is left out.
     pub fn new(dialect: Dialect, drop_usage_chunk: bool) -> Self {
         Self {
             dialect,
-            drop_usage_chunk: drop_usage_chunk && dialect == Dialect::OpenAi,
-            framing: Framing::default(),
-            partial: Vec::new(),
-            skipping: false,
-            unfiltered: false,
-            undecided: Lane::default(),
-            kept: Lane::default(),
+            drop_usage_chunk,
+            framing: Framing::Events(EventEnd::default()),
+            held: Vec::new(),
+            digest: None,
+            kept: VecDeque::new(),
             keeping: false,
             ready: VecDeque::new(),
+            has_sent: false,
+            over: false,
+            lacks_blank_line: false,
+            is_torn: false,
             tally: Tally::default(),
             bytes: 0,
         }
@@ -134,38 +98,13 @@ impl StreamObserver {
 
     /// Watches a stream that is one JSON array, as Gemini's is without `alt=sse`.
     pub fn of_array(dialect: Dialect) -> Self {
-        Self { framing: Framing::array(), ..Self::new(dialect, false) }
+        Self { framing: Framing::Elements(framing::ElementEnd::default()), ..Self::new(dialect, false) }
     }
 
     /// Takes the next frame from the provider.
-    pub fn feed(&mut self, frame: Bytes) {
+    pub fn feed(&mut self, frame: &Bytes) {
         self.bytes += frame.len() as u64;
-        // `sent` bytes of the frame have been put into a lane; the current event begins at `start`.
-        let (mut sent, mut start) = (0, 0);
-        while let Some(length) = self.framing.find(&frame[start..]) {
-            let stop = start + length;
-            let verdict = self.complete(&frame[start..stop]);
-            sent = self.settle(verdict, &frame, sent..start, stop);
-            start = stop;
-        }
-        self.hold_partial(&frame[start..]);
-        let terminal_begins = !self.keeping && inspect::begins_terminal(self.dialect, &self.partial);
-        if terminal_begins {
-            self.forward(&frame, sent, start);
-            sent = start;
-            self.keep_from_here();
-        }
-        if self.drop_usage_chunk && !self.unfiltered && start < frame.len() {
-            self.forward(&frame, sent, start);
-            self.undecided.push(frame.slice(start..));
-            if self.undecided.bytes > MAX_FILTERED_BYTES {
-                self.unfiltered = true;
-                self.decide_to_pass();
-            }
-        } else {
-            self.forward_rest(frame, sent);
-        }
-        self.bound_kept();
+        self.take(frame);
     }
 
     /// The next bytes to send to the client, if there are any for now.
@@ -173,169 +112,209 @@ impl StreamObserver {
         self.ready.pop_front()
     }
 
-    /// Whether the terminal event has come and is being kept back until [`release`](Self::release). Nothing that
-    /// matters follows it, but in Gemini's event streams, which are only over when the provider ends them.
+    /// Whether the event came that ends the answer; it is kept back until [`release`](Self::release). Gemini's event
+    /// streams have none and are over when the provider ends them.
     pub fn has_ended(&self) -> bool {
-        self.tally.saw_end && (self.dialect != Dialect::Gemini || self.framing.is_array())
+        self.over
     }
 
-    /// Whether the client can have seen any content.
+    /// Whether any content has come: text, a tool call, or media.
     pub fn any_content(&self) -> bool {
-        self.tally.any_content
+        self.tally.any_content()
     }
 
-    /// The usage reported so far.
-    pub fn usage(&self) -> Option<Usage> {
-        self.tally.usage
-    }
-
-    /// Ends the observation and hands over what was learnt; also for a stream that was cut short or a client that
-    /// left, so it is the thing to call from `Drop`. A last event without its blank line is looked into as well.
-    pub fn take(&mut self) -> Observed {
-        if !self.partial.is_empty() || self.undecided.bytes > 0 {
-            let verdict = self.complete(b"");
-            self.settle(verdict, &Bytes::new(), 0..0, 0);
-            self.framing.restart();
+    /// The provider ended the stream in order, or [`has_ended`](Self::has_ended): hands over what was learnt. A last event
+    /// without its blank line counts, if it is whole.
+    pub fn end(&mut self) -> Observed {
+        if !self.over && !self.held.is_empty() && self.framing.is_whole(&self.held) {
+            let verdict = self.inspect(b"");
+            self.settle(verdict, &Bytes::new(), 0, 0, 0);
+            self.lacks_blank_line = true;
         }
-        let observed = mem::take(&mut self.tally).into_observed(self.bytes);
-        // A second call must not forget how the stream ended.
-        self.tally.saw_end = observed.saw_end;
-        self.tally.any_content = observed.any_content;
-        self.tally.usage = observed.usage;
-        observed
+        self.tear();
+        let is_complete = self.is_complete();
+        self.tally.observed(is_complete, self.bytes)
+    }
+
+    /// The stream broke off, or its client left: hands over what was learnt of what went out.
+    pub fn cut(&mut self) -> Observed {
+        self.tear();
+        self.tally.observed(false, self.bytes)
     }
 
     /// Gives free what was kept back; call it when the usage is on record.
     pub fn release(&mut self) {
-        self.decide_to_pass();
-        self.ready.extend(self.kept.slices.drain(..));
-        self.kept.clear();
+        self.has_sent |= !self.kept.is_empty();
+        self.ready.append(&mut self.kept);
         self.keeping = false;
+    }
+
+    /// What to send last, after [`end`](Self::end) or [`cut`](Self::cut), when the answer broke off: the error as an event
+    /// or element of its own. What was held back of a broken event is forgotten.
+    ///
+    /// `None` when a part of an event is out already, because it was too large to be held: whatever followed would be read
+    /// as part of it and be a puzzle to the client, so the connection should break instead.
+    pub fn broken(&mut self, error: &WireError) -> Option<Bytes> {
+        self.held = Vec::new();
+        if self.is_torn {
+            return None;
+        }
+        if self.framing.is_array() {
+            self.kept.clear();
+            let before: &[u8] = if self.has_sent { b",\n" } else { b"[" };
+            return Some([before, &error_body(self.dialect, error), b"]\n"].concat().into());
+        }
+        let blank: &[u8] = if self.lacks_blank_line { b"\n\n" } else { b"" };
+        Some([blank, &stream_frame(self.dialect, error)].concat().into())
+    }
+
+    /// Looks into what went out of an event that never became whole.
+    fn tear(&mut self) {
+        if let Some(digest) = self.digest.take() {
+            self.read_digest(digest, b"");
+            self.is_torn = true;
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        let Tally { saw_end, finished, .. } = self.tally;
+        match self.framing {
+            Framing::Elements(_) => saw_end && finished,
+            // Some imitators of OpenAI leave out the end.
+            Framing::Events(_) | Framing::Lines => saw_end || finished,
+        }
+    }
+
+    fn take(&mut self, frame: &Bytes) {
+        if self.over {
+            return self.keep_space(frame);
+        }
+        // The current event begins at `start`; from `unsent` on the frame waits to be passed on in one piece.
+        let (mut unsent, mut start) = (0, 0);
+        while let Some(length) = self.framing.find(&frame[start..]) {
+            let stop = start + length;
+            let verdict = self.inspect(&frame[start..stop]);
+            unsent = self.settle(verdict, frame, unsent, start, stop);
+            if self.over {
+                return self.keep_space(&frame.slice(stop..));
+            }
+            start = stop;
+        }
+        self.hold(frame, unsent, start);
     }
 
     /// Looks into an event that ends with `tail`, the part of it in this frame.
-    fn complete(&mut self, tail: &[u8]) -> Verdict {
-        if mem::take(&mut self.skipping) {
-            self.tally.count_unread(tail.len());
-            return Verdict::Content;
+    fn inspect(&mut self, tail: &[u8]) -> Verdict {
+        if let Some(digest) = self.digest.take() {
+            let verdict = self.read_digest(digest, tail);
+            return if verdict == Verdict::UsageOnly { Verdict::Content } else { verdict };
         }
-        if self.partial.is_empty() {
+        if self.held.is_empty() {
             return self.framing.inspect(&mut self.tally, self.dialect, tail);
         }
-        self.partial.extend_from_slice(tail);
-        let event = mem::take(&mut self.partial);
-        let verdict = self.framing.inspect(&mut self.tally, self.dialect, &event);
-        self.partial = event;
-        self.partial.clear();
+        self.held.extend_from_slice(tail);
+        self.framing.inspect(&mut self.tally, self.dialect, &self.held)
+    }
+
+    fn read_digest(&mut self, digest: Digest, tail: &[u8]) -> Verdict {
+        self.tally.is_digest = true;
+        let mut read = |part: &[u8]| self.framing.inspect(&mut self.tally, self.dialect, part);
+        let verdict = digest.finish(tail, &mut read);
+        self.tally.is_digest = false;
         verdict
     }
 
-    /// Keeps a copy of an event that goes on in the next frame.
-    fn hold_partial(&mut self, piece: &[u8]) {
-        if self.skipping {
-            self.tally.count_unread(piece.len());
-        } else if self.partial.len() + piece.len() > MAX_EVENT_BYTES {
-            self.skipping = true;
-            self.tally.count_unread(self.partial.len() + piece.len());
-            self.partial = Vec::new();
-        } else {
-            self.partial.extend_from_slice(piece);
-        }
-    }
-
-    /// Sends a complete event its way. `unsent` is the range of the frame before it that waits in no lane yet, and
-    /// the event's bytes in this frame reach from there to `stop`; returns where the unsent bytes begin now.
-    fn settle(
-        &mut self,
-        verdict: Verdict,
-        frame: &Bytes,
-        unsent: std::ops::Range<usize>,
-        stop: usize,
-    ) -> usize {
-        let unfiltered = mem::take(&mut self.unfiltered);
-        let (sent, start) = (unsent.start, unsent.end);
+    /// Sends a complete event its way, and what of the frame waits before it; answers what waits now.
+    fn settle(&mut self, verdict: Verdict, frame: &Bytes, unsent: usize, start: usize, stop: usize) -> usize {
+        let mut unsent = unsent;
         match verdict {
-            Verdict::UsageOnly if self.drop_usage_chunk && !unfiltered => {
-                self.forward(frame, sent, start);
-                self.undecided.clear();
+            Verdict::UsageOnly if self.drop_usage_chunk => {
+                self.pass(frame, unsent, start);
+                self.held = Vec::new();
                 return stop;
             }
             Verdict::Terminal => {
-                self.forward(frame, sent, start);
-                if self.keeping && self.dialect == Dialect::Gemini {
-                    self.release_kept();
-                }
-                self.keep_from_here();
-                self.decide_to_pass();
-                return start;
+                self.pass(frame, unsent, start);
+                self.release();
+                self.keeping = true;
+                self.over = self.framing.is_array() || self.dialect.protocol().has_end_event;
+                unsent = start;
             }
-            Verdict::Content | Verdict::UsageOnly if self.keeping && self.dialect == Dialect::Gemini => {
-                self.forward(frame, sent, start);
-                self.release_kept();
-                return start;
+            // What looked like the end was not.
+            Verdict::Content | Verdict::UsageOnly if self.keeping => {
+                self.pass(frame, unsent, start);
+                self.release();
+                unsent = start;
             }
             Verdict::Content | Verdict::UsageOnly | Verdict::Nothing => {}
         }
-        self.decide_to_pass();
-        sent
-    }
-
-    fn keep_from_here(&mut self) {
-        self.keeping = true;
-    }
-
-    /// What looked like the end was not: more content followed.
-    fn release_kept(&mut self) {
-        self.ready.extend(self.kept.slices.drain(..));
-        self.kept.clear();
-        self.keeping = false;
-    }
-
-    fn decide_to_pass(&mut self) {
-        while let Some(slice) = self.undecided.slices.pop_front() {
-            self.lane(slice);
+        if !self.held.is_empty() {
+            let whole = mem::take(&mut self.held);
+            self.lane(whole.into());
+            return stop;
         }
-        self.undecided.clear();
+        if self.over {
+            self.pass(frame, unsent, stop);
+            return stop;
+        }
+        unsent
     }
 
-    fn forward(&mut self, frame: &Bytes, from: usize, to: usize) {
+    /// Passes on the whole events of a frame, and holds the beginning of another back.
+    fn hold(&mut self, frame: &Bytes, unsent: usize, start: usize) {
+        if self.digest.is_some() {
+            self.feed_digest(&frame[start..]);
+            return self.pass(frame, unsent, frame.len());
+        }
+        if self.framing.are_lines(if self.held.is_empty() { &frame[start..] } else { &self.held }) {
+            self.framing = Framing::Lines;
+            self.pass(frame, unsent, start);
+            let held = mem::take(&mut self.held);
+            self.take(&[&held, &frame[start..]].concat().into());
+        } else if self.held.len() + frame.len() - start > MAX_HELD_BYTES {
+            self.release();
+            self.digest = Some(self.framing.digest());
+            let held = mem::take(&mut self.held);
+            self.feed_digest(&held);
+            self.feed_digest(&frame[start..]);
+            self.lane(held.into());
+            self.pass(frame, unsent, frame.len());
+        } else {
+            self.pass(frame, unsent, start);
+            self.held.extend_from_slice(&frame[start..]);
+        }
+    }
+
+    fn feed_digest(&mut self, piece: &[u8]) {
+        let Some(digest) = &mut self.digest else { return };
+        self.tally.is_digest = true;
+        digest.feed(piece, &mut |part| {
+            self.framing.inspect(&mut self.tally, self.dialect, part);
+        });
+        self.tally.is_digest = false;
+    }
+
+    fn pass(&mut self, frame: &Bytes, from: usize, to: usize) {
         if from < to {
             self.lane(frame.slice(from..to));
         }
     }
 
-    fn forward_rest(&mut self, frame: Bytes, from: usize) {
-        if from == 0 && !frame.is_empty() {
-            self.lane(frame);
-        } else if from < frame.len() {
-            self.lane(frame.slice(from..));
-        }
-    }
-
     fn lane(&mut self, slice: Bytes) {
+        if slice.is_empty() {
+            return;
+        }
         if self.keeping {
-            self.kept.push(slice);
+            self.kept.push_back(slice);
         } else {
+            self.has_sent = true;
             self.ready.push_back(slice);
         }
     }
 
-    /// A provider that goes on and on after its terminal event does not make us keep it all.
-    fn bound_kept(&mut self) {
-        while self.kept.bytes > MAX_KEPT_BYTES
-            && let Some(slice) = self.kept.slices.pop_front()
-        {
-            self.kept.bytes -= slice.len();
-            self.ready.push_back(slice);
-        }
+    /// After the end only line ends pass, which may come a frame later than what they belong to.
+    fn keep_space(&mut self, frame: &Bytes) {
+        let space = frame.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        self.pass(frame, 0, space);
     }
-}
-
-/// Learns the same from the complete body of an answer that was not streamed.
-pub fn observe_body(dialect: Dialect, body: &[u8]) -> Observed {
-    let mut tally = Tally::default();
-    tally.read(dialect, b"", body);
-    tally.usage = Usage::from_body(dialect, body);
-    tally.saw_end = true;
-    tally.into_observed(body.len() as u64)
 }

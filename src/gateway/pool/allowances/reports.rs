@@ -2,7 +2,6 @@
 //! owner declares nothing for the model. Reports are of one credential, so an account with several has none.
 
 use axum::http::{HeaderMap, StatusCode};
-use millpond_pool::account::Provider;
 use millpond_pool::allowance::Reported;
 use millpond_pool::units::Moment;
 use millpond_wire::limits::{self, Limit};
@@ -41,12 +40,14 @@ impl Allowances {
         self.note(account, model, &limits::limits(header, at.millis()), at);
     }
 
-    /// Learns from a refusal: its headers, or what Google's words say is used up.
+    /// Learns from a refusal: its headers, and what its body says is used up, where the provider says it there.
     pub(crate) fn learn_from_refusal(&self, account: &Serving, model: &str, refused: &Refused) {
         self.learn(account, model, &refused.headers);
-        if account.provider == Provider::Gemini && refused.status == StatusCode::TOO_MANY_REQUESTS {
+        if let Some(used_up) = account.profile.used_up
+            && refused.status == StatusCode::TOO_MANY_REQUESTS
+        {
             let at = self.clock.now();
-            self.note(account, model, &limits::used_up_at_google(&refused.body, at.millis()), at);
+            self.note(account, model, &used_up(&refused.body, at.millis()), at);
         }
     }
 

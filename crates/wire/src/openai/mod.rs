@@ -1,5 +1,0 @@
-//! OpenAI's dialect: what the gateway reads of its requests.
-
-pub mod request;
-
-pub use request::ChatHead;
