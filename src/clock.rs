@@ -3,10 +3,11 @@
 //! A moment is microseconds since the Unix epoch. On PostgreSQL it is a `timestamptz`, on SQLite a 64-bit integer, so
 //! that the same statement compares and orders moments on both. No other module reads the system clock.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
+use millpond_pool::units::Moment;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
@@ -187,23 +188,85 @@ impl Decode<'_, Sqlite> for Timestamp {
     }
 }
 
-/// The only source of "now". Tests hold the other end of `Manual` and push it forward.
+/// The steady reading wavers against the wall clock by less than this, in milliseconds, where nobody sets that.
+const WAVERING_MILLIS: i64 = 250;
+
+/// When the process began, by both clocks.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system clock")]
+static BEGUN: LazyLock<(Instant, i64)> =
+    LazyLock::new(|| (Instant::now(), jiff::Timestamp::now().as_millisecond()));
+
+/// The only source of "now": what is shown or stored goes by [`now`](Self::now), what lasts for a time in this process by
+/// [`steady`](Self::steady). Tests hold the other end of `Manual` and move it.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    /// The machine's clock.
+    /// The machine's clocks.
     System,
-    /// Microseconds since the epoch, moved by hand.
-    Manual(Arc<AtomicI64>),
+    /// Moved by hand.
+    Manual(Arc<Hands>),
+}
+
+/// The hands of a clock that is moved by hand.
+#[derive(Debug)]
+pub struct Hands {
+    passed_micros: AtomicI64,
+    /// How far the wall clock was set off.
+    set_off_micros: AtomicI64,
+}
+
+impl Hands {
+    /// A clock that stands at a moment.
+    pub fn at(moment: Timestamp) -> Self {
+        Self { passed_micros: AtomicI64::new(moment.micros()), set_off_micros: AtomicI64::new(0) }
+    }
+
+    /// Time passes.
+    pub fn pass(&self, time: Duration) {
+        let micros = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        self.passed_micros.fetch_add(micros, Ordering::SeqCst);
+    }
+
+    /// Somebody sets the wall clock back.
+    pub fn set_back(&self, by: Duration) {
+        let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+        self.set_off_micros.fetch_sub(micros, Ordering::SeqCst);
+    }
 }
 
 impl Clock {
-    /// The present moment.
+    /// The present moment by the wall clock, which may be set at any time.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system clock")]
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => Timestamp(jiff::Timestamp::now().as_microsecond()),
-            Self::Manual(micros) => Timestamp(micros.load(Ordering::Relaxed)),
+            Self::Manual(hands) => {
+                let set_off = hands.set_off_micros.load(Ordering::Relaxed);
+                Timestamp(hands.passed_micros.load(Ordering::Relaxed).saturating_add(set_off))
+            }
         }
+    }
+
+    /// The present moment by a clock that nobody sets: the wall clock's when the process began, and what passed since.
+    pub fn steady(&self) -> Moment {
+        match self {
+            Self::System => {
+                let (instant, millis) = *BEGUN;
+                let passed = i64::try_from(instant.elapsed().as_millis()).unwrap_or(i64::MAX);
+                Moment(millis.saturating_add(passed))
+            }
+            Self::Manual(hands) => Moment(hands.passed_micros.load(Ordering::Relaxed).div_euclid(1_000)),
+        }
+    }
+
+    /// How many milliseconds the wall clock is ahead of the steady one.
+    pub fn ahead_millis(&self) -> i64 {
+        let ahead = self.now().millis() - self.steady().0;
+        (ahead + WAVERING_MILLIS / 2).div_euclid(WAVERING_MILLIS) * WAVERING_MILLIS
+    }
+
+    /// What the wall clock will show, or showed, at a moment of the steady one.
+    pub fn shown(&self, moment: Moment) -> Timestamp {
+        Timestamp::from_millis(moment.plus(self.ahead_millis()).0)
     }
 }
 

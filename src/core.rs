@@ -46,7 +46,7 @@ impl Core {
         let tasks = Tasks::default();
         tasks.spawn("database upkeep", |stop| store.clone().keep_up(stop));
         let state = match &config.redis_url {
-            Some(url) => State::redis(url, &tasks).await?,
+            Some(url) => State::redis(url, clock.clone(), &tasks).await?,
             None => State::embedded(store.clone(), clock.clone(), &tasks).await?,
         };
         let audit = Audit::new(&config, store.clone(), clock.clone());

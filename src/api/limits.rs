@@ -21,7 +21,7 @@ use crate::edge::input::{Object, QueryMap, Segment, path_id};
 use crate::ids::{KeyId, UserId};
 use crate::messages::say;
 use crate::state::Invalidation;
-use crate::state::limits::Subject;
+use crate::state::counters::Subject;
 use crate::store::limits::LimitsRow;
 
 pub(super) fn routes() -> OpenApiRouter<App> {

@@ -49,7 +49,7 @@ impl Opened {
     pub(super) async fn announce(&self, change: Invalidation) -> Result {
         if let Some(url) = &self.config.redis_url {
             let tasks = Tasks::default();
-            State::redis(url, &tasks).await?.publish(change).await;
+            State::redis(url, Clock::System, &tasks).await?.publish(change).await;
             tasks.shutdown(PATIENCE).await;
         }
         self.store.bump_change_counter().await?;

@@ -28,15 +28,15 @@ impl Estimate {
     }
 }
 
-/// The most that a call is expected to use.
-pub(crate) fn estimate(gateway: &Gateway, asked: &ModelRequest, body: &[u8]) -> Estimate {
+/// The most that a call is expected to use when a model serves it.
+pub(crate) fn estimate(gateway: &Gateway, asked: &ModelRequest, model: &str, body: &[u8]) -> Estimate {
     let prices = &gateway.prices;
-    let price = prices.of(&asked.model);
+    let price = prices.of(model);
     if asked.endpoint.only_counts() {
         return Estimate { tokens: 0, usual_tokens: 0, micro_usd: price.map(|_| MicroUsd(0)) };
     }
     let head = &asked.head;
-    let (asked_for, possible) = (head.output_limit, prices.output_limit(&asked.model));
+    let (asked_for, possible) = (head.output_limit, prices.output_limit(model));
     let most = match (asked_for, possible) {
         (Some(asked_for), possible) => asked_for.min(possible.unwrap_or(LONGEST_OUTPUT)),
         (None, possible) => possible.unwrap_or(USUAL_OUTPUT),

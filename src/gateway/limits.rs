@@ -1,16 +1,16 @@
 //! Which limits hold for a person and a key, in memory: those of the trust level, what was set for the one person or key,
-//! and exceptions that end by themselves. Counting is `state::limits`.
+//! and exceptions that end by themselves. Counting is `state::counters`.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use millpond_pool::bucket::LeaseId;
-use millpond_pool::limits::Limits;
+use millpond_pool::counters::Limits;
 
 use crate::auth::keys::ApiKey;
 use crate::clock::Timestamp;
 use crate::config::Policy;
-use crate::state::limits::Subject;
+use crate::state::counters::Subject;
 use crate::store::limits::LimitsRow;
 use crate::store::users::User;
 

@@ -12,10 +12,9 @@ use tokio::sync::oneshot;
 
 use super::Gateway;
 use super::accounts::Serving;
+use super::admission::Admission;
 use super::journal::{Charges, Journal, LimitsUsed, Place, Recorded};
-use super::limits::Limited;
 use super::pool::lease::{Lease, Picked};
-use super::pool::quotas::Reservation;
 use super::token_counter::TokenCounter;
 use crate::clock::Timestamp;
 use crate::ids::{KeyId, UserId};
@@ -60,6 +59,8 @@ struct Served {
 /// A call that has begun and must be recorded.
 pub(super) struct Settlement {
     open: Option<Open>,
+    /// What is set aside for it, which is settled with it.
+    pub(super) admission: Admission,
 }
 
 struct Open {
@@ -69,8 +70,7 @@ struct Open {
     call: Call,
     reference: Reference,
     prices: Arc<Prices>,
-    reservation: Option<Reservation>,
-    limited: Option<Limited>,
+    admission: Admission,
     lease: Option<Lease>,
     served: Option<Served>,
     attempts: i32,
@@ -93,46 +93,19 @@ impl Settlement {
             call,
             reference: *gateway.pool.quotas.reference(),
             prices: gateway.prices.clone(),
-            reservation: None,
-            limited: None,
+            admission: Admission::default(),
             lease: None,
             served: None,
             attempts: 0,
             ttft: None,
         };
-        Self { open: Some(open) }
-    }
-
-    /// Remembers a reservation before it is made, so that it is settled whether or not we hear that it was.
-    pub(super) fn reserves(&mut self, reservation: Reservation) {
-        if let Some(open) = &mut self.open {
-            open.reservation = Some(reservation);
-        }
-    }
-
-    /// Whether quota is set aside for the call.
-    pub(super) fn has_reserved(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| open.reservation.is_some())
+        Self { open: Some(open), admission: Admission::default() }
     }
 
     /// How much of the answer is read on when its client has gone.
     pub(super) fn drain_bytes(&self) -> u64 {
         let served = self.open.as_ref().and_then(|open| open.served.as_ref());
         served.map_or(0, |served| served.account.drain_bytes)
-    }
-
-    /// The reservation was refused.
-    pub(super) fn reserves_nothing(&mut self) {
-        if let Some(open) = &mut self.open {
-            open.reservation = None;
-        }
-    }
-
-    /// Remembers under whose limits the call is admitted, before it is.
-    pub(super) fn limited_by(&mut self, limited: Limited) {
-        if let Some(open) = &mut self.open {
-            open.limited = Some(limited);
-        }
     }
 
     /// An attempt begins on an account, whose lease is kept; that of an earlier attempt ends.
@@ -177,7 +150,8 @@ impl Settlement {
     }
 
     fn settle(&mut self, end: End, observed: Observed) -> Recorded {
-        let Some(open) = self.open.take() else { return Recorded::Done };
+        let Some(mut open) = self.open.take() else { return Recorded::Done };
+        open.admission = std::mem::take(&mut self.admission);
         open.tell_health(end);
         if let Some(usage) = observed.reported() {
             return open.record(end, Tokens { usage, estimated: false });
@@ -272,13 +246,13 @@ impl Open {
         let total = signed(tokens.usage.input_tokens + tokens.usage.output_tokens);
         let real = self.real_cost(total, money);
         let mut lease = self.lease.take();
-        let hold = lease.as_mut().and_then(|lease| lease.hold.take());
-        if let Some(hold) = hold.filter(|_| total > 0 || end.outcome == Outcome::Ok) {
-            hold.settle(&Cost { requests: 1, tokens: total, micro_usd: money }, real);
+        let permit = lease.as_mut().and_then(|lease| lease.permit.take());
+        if let Some(permit) = permit.filter(|_| total > 0 || end.outcome == Outcome::Ok) {
+            permit.settle(&Cost { requests: 1, tokens: total, micro_usd: money }, real);
         }
         drop(lease);
-        let quota = self.reservation.take().map(|reservation| reservation.charge(real));
-        let limits = self.limited.take().map(|limited| LimitsUsed {
+        let quota = self.admission.reservation.take().map(|reservation| reservation.charge(real));
+        let limits = self.admission.limited.take().map(|limited| LimitsUsed {
             id: limited.id,
             subjects: limited.subjects,
             tokens: total,

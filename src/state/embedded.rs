@@ -11,7 +11,7 @@ use millpond_pool::units::Moment;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::limits::Meters;
+use super::counters::CallerCounters;
 use super::quotas::Book;
 use super::{Bus, Invalidation, Result, StateError};
 use crate::clock::{Clock, Timestamp};
@@ -75,7 +75,7 @@ struct Shared {
     store: Store,
     wake: Notify,
     bus: Bus,
-    meters: Meters,
+    callers: CallerCounters,
 }
 
 /// The embedded variant of `State`.
@@ -103,7 +103,7 @@ impl Embedded {
             store,
             wake: Notify::new(),
             bus,
-            meters: Meters::default(),
+            callers: CallerCounters::default(),
         });
         let quotas = Book::new(shared.store.clone(), shared.clock.clone());
         let (progress, written) = watch::channel(0);
@@ -120,8 +120,12 @@ impl Embedded {
         &self.quotas
     }
 
-    pub(super) fn meters(&self) -> &Meters {
-        &self.shared.meters
+    pub(super) fn callers(&self) -> &CallerCounters {
+        &self.shared.callers
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        Moment(self.shared.clock.now().millis())
     }
 
     pub(super) async fn publish(&self, change: &Invalidation) -> Result<()> {
@@ -194,7 +198,7 @@ impl Shared {
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         counters.retain(|_, (_, expires_at)| *expires_at > now);
         drop(counters);
-        self.meters.forget_idle(Moment(now.millis()));
+        self.callers.forget_idle(Moment(now.millis()));
     }
 }
 

@@ -5,14 +5,13 @@
 //! names and shapes.
 
 mod bus;
+pub mod counters;
 mod embedded;
 mod health;
-pub mod limits;
 pub mod quotas;
 mod redis;
 pub mod sessions;
 pub mod throttle;
-pub mod uses;
 
 use std::time::Duration;
 
@@ -60,9 +59,10 @@ impl State {
         Ok(Self::Embedded(Embedded::start(store, clock, tasks).await?))
     }
 
-    /// State in Redis. The server may be away now and come back later.
-    pub async fn redis(url: &SecretString, tasks: &Tasks) -> Result<Self> {
-        Ok(Self::Redis(Redis::connect(url, tasks).await?))
+    /// State in Redis. The server may be away now and come back later. What is counted in shared windows goes by its own
+    /// time, unless `clock` is moved by hand.
+    pub async fn redis(url: &SecretString, clock: Clock, tasks: &Tasks) -> Result<Self> {
+        Ok(Self::Redis(Redis::connect(url, clock, tasks).await?))
     }
 
     /// `Redis` or `memory`, as the health answer names it.

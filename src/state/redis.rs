@@ -1,19 +1,27 @@
 //! State in Redis: primitives and scripts. Every command has a deadline and the connection heals itself.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{AsyncCommands as _, Client, Script};
+use redis::{AsyncCommands as _, Client, RedisResult, Script};
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Bus, Invalidation, Result};
+use super::counters::Memory;
+use super::quotas::Leases;
+use super::{Bus, Invalidation, Result, StateError};
+use crate::clock::Clock;
 use crate::tasks::Tasks;
 
 const CHANNEL: &str = "millpond:invalidate";
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// A step that a call waits for has less time.
+const STEP_WITHIN: Duration = Duration::from_secs(1);
+/// After one that failed no other is tried for so long, so that calls don't wait for the same one after another.
+const AWAY_FOR: Duration = Duration::from_secs(1);
 /// A subscription that hears nothing is probed this often.
 const RESUBSCRIBE_AFTER: Duration = Duration::from_millis(500);
 
@@ -43,6 +51,27 @@ static COUNT: LazyLock<Script> = LazyLock::new(|| {
 pub struct Redis {
     connection: ConnectionManager,
     bus: Bus,
+    clock: Clock,
+    memory: Arc<Memory>,
+    leases: Arc<Leases>,
+    pulse: Arc<Mutex<Pulse>>,
+}
+
+/// When steps of calls were answered last, and failed last.
+#[derive(Debug, Default)]
+struct Pulse {
+    answered: Option<Instant>,
+    failed: Option<Instant>,
+}
+
+impl Pulse {
+    fn is_away(&self) -> bool {
+        self.failed > self.answered && self.failed.is_some_and(|at| at.elapsed() < AWAY_FOR)
+    }
+
+    fn answers(&self) -> bool {
+        self.answered.is_some_and(|at| at.elapsed() < STEP_WITHIN)
+    }
 }
 
 impl std::fmt::Debug for Redis {
@@ -57,7 +86,7 @@ pub(super) fn millis(life: Duration) -> u64 {
 }
 
 impl Redis {
-    pub(super) async fn connect(url: &SecretString, tasks: &Tasks) -> Result<Self> {
+    pub(super) async fn connect(url: &SecretString, clock: Clock, tasks: &Tasks) -> Result<Self> {
         let client = Client::open(url.expose_secret())?;
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(ANSWER_WITHIN))
@@ -68,11 +97,64 @@ impl Redis {
         let client = Arc::new(client);
         let receiving = bus.clone();
         tasks.spawn("invalidation-bus", |stop| receive(client, receiving, stop));
-        Ok(Self { connection, bus })
+        Ok(Self {
+            connection,
+            bus,
+            clock,
+            memory: Arc::default(),
+            leases: Arc::default(),
+            pulse: Arc::default(),
+        })
     }
 
     pub(super) fn connection(&self) -> ConnectionManager {
         self.connection.clone()
+    }
+
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    pub(super) fn leases(&self) -> &Leases {
+        &self.leases
+    }
+
+    /// The moment as scripts are told it: none where it is Redis' own time that counts.
+    pub(super) fn moment(&self) -> String {
+        match &self.clock {
+            Clock::System => String::new(),
+            clock @ Clock::Manual(_) => clock.now().millis().to_string(),
+        }
+    }
+
+    /// Does a step that a call waits for, unless another failed a moment ago. It is given up when Redis answers nobody; that
+    /// it answers others says that it is only slow, or that we are.
+    pub(super) async fn promptly<T>(&self, step: impl Future<Output = RedisResult<T>>) -> Result<T> {
+        if self.pulse().is_away() {
+            return Err(StateError::Away);
+        }
+        let mut step = std::pin::pin!(step);
+        loop {
+            match tokio::time::timeout(STEP_WITHIN, &mut step).await {
+                Ok(Ok(answer)) => {
+                    self.pulse().answered = Some(Instant::now());
+                    return Ok(answer);
+                }
+                Ok(Err(error)) => {
+                    self.pulse().failed = Some(Instant::now());
+                    return Err(error.into());
+                }
+                Err(_) if self.pulse().answers() => {}
+                Err(_) => {
+                    self.pulse().failed = Some(Instant::now());
+                    return Err(StateError::Away);
+                }
+            }
+        }
+    }
+
+    fn pulse(&self) -> MutexGuard<'_, Pulse> {
+        self.pulse.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn bus(&self) -> &Bus {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::db::{Tx, on_db, on_tx, read_db, statements};
+use super::db::{Tx, on_tx, read_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, UserId};
@@ -164,12 +164,6 @@ impl Store {
         let rows: Vec<(AccountId, Option<Timestamp>)> =
             read_db!(&self.db, db => sqlx::query_as(LAST_SERVED).bind(owner).fetch_all(db).await)?;
         Ok(rows.into_iter().filter_map(|(id, served_at)| Some((id, served_at?))).collect())
-    }
-
-    /// Notes that an account served a call.
-    pub async fn touch_account(&self, id: &AccountId, now: Timestamp) -> Result<()> {
-        on_db!(&self.db, db => sqlx::query(TOUCH).bind(id).bind(now).execute(db).await.map(drop))?;
-        Ok(())
     }
 }
 

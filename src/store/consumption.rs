@@ -59,7 +59,7 @@ macro_rules! sums {
 statements! {
     LIST = concat!("select cast(id as bigint) as id, account_id, model_name, is_shared, quota_millionths, created_at
         from usage_logs where ", served!(), " and created_at >= $2 and created_at <= $3
-        order by created_at desc, id desc limit $4");
+        order by created_at desc, usage_logs.id desc limit $4");
     SUM = concat!("select ", sums!(), " from usage_logs where ", served!());
     SUM_OF_MODEL = concat!("select ", sums!(), " from usage_logs where ", served!(), " and model_name = $2");
     COUNT_SHARED = "select cast(count(*) as bigint) as total,

@@ -4,12 +4,11 @@ use std::future::Future;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use millpond::app::App;
-use millpond::clock::Clock;
+use millpond::clock::{Clock, Hands};
 use millpond::config::{Config, Variables};
 use millpond::ids::{AccountId, UserId};
 use millpond::server;
@@ -115,7 +114,7 @@ pub(crate) struct Harness {
     pub dir: PathBuf,
     database: Option<String>,
     redis: Option<OwnRedis>,
-    clock: Arc<AtomicI64>,
+    clock: Arc<Hands>,
 }
 
 fn admin_url() -> String {
@@ -140,7 +139,7 @@ impl Harness {
         }
         let dir = std::env::temp_dir().join(&name);
         std::fs::create_dir(&dir).unwrap();
-        let clock = Arc::new(AtomicI64::new(Clock::System.now().micros()));
+        let clock = Arc::new(Hands::at(Clock::System.now()));
         let mut harness = Self { dir, database: None, redis: None, clock };
         if shape == Shape::Clustered {
             harness.database = Some(name);
@@ -293,7 +292,12 @@ impl Harness {
     }
 
     pub(crate) fn pass(&self, time: Duration) {
-        self.clock.fetch_add(i64::try_from(time.as_micros()).unwrap(), Ordering::SeqCst);
+        self.clock.pass(time);
+    }
+
+    /// Sets the wall clock of servers with a standing clock back.
+    pub(crate) fn set_back(&self, by: Duration) {
+        self.clock.set_back(by);
     }
 }
 

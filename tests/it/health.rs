@@ -17,6 +17,7 @@ use crate::harness::{Harness, Server, both_shapes, eventually, read, replace_acc
 both_shapes!(
     a_refused_credential_rests_until_another_is_given,
     a_rate_limit_rests_one_model_exactly_as_long_as_the_provider_says,
+    a_clock_that_is_set_back_makes_no_rest_longer,
     a_request_that_is_too_long_harms_nobody,
     a_circuit_opens_lets_one_probe_through_and_closes,
     a_pause_is_ended_by_hand,
@@ -208,6 +209,18 @@ async fn a_rate_limit_rests_one_model_exactly_as_long_as_the_provider_says(harne
     harness.pass(Duration::from_millis(1));
     assert_eq!(scene.chat("m").await.0, 200);
     assert!(scene.pauses().await.is_empty());
+    scene.server.stop().await;
+}
+
+async fn a_clock_that_is_set_back_makes_no_rest_longer(harness: Arc<Harness>) {
+    let scene = scene(&harness, json!({"models": ["m"]})).await;
+    scene.script.set("m", 429, &[("retry-after", "5")], error("slow down", "rate_limit_exceeded"));
+    assert_eq!(scene.chat("m").await.0, 429);
+    scene.script.heal("m");
+    harness.set_back(Duration::from_secs(3_600));
+    assert_eq!(scene.chat("m").await.0, 503);
+    harness.pass(Duration::from_secs(5));
+    assert_eq!(scene.chat("m").await.0, 200);
     scene.server.stop().await;
 }
 

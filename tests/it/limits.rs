@@ -2,16 +2,7 @@
 
 use std::sync::Arc;
 
-use millpond::clock::Clock;
-use millpond::ids::KeyId;
-use millpond::state::State;
-use millpond::state::limits::Subject;
 use millpond::store::users::{Role, UserChanges};
-use millpond::tasks::Tasks;
-use millpond_pool::bucket::LeaseId;
-use millpond_pool::limits::{Ask, Limits, Meter};
-use millpond_pool::units::Moment;
-use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, both_shapes, eventually, spawn, update_user};
@@ -21,10 +12,10 @@ use crate::recorder::Recorder;
 both_shapes!(
     calls_a_minute_are_exact_over_instances,
     calls_at_one_time_are_exact_over_instances,
+    calls_that_run_count_when_redis_has_lost_its_memory,
     tokens_and_money_are_exact,
     an_exception_counts_before_the_rest_and_ends,
     a_budget_needs_a_price,
-    limits_are_the_same_as_in_memory,
 );
 
 fn call(model: &str) -> Value {
@@ -90,6 +81,31 @@ async fn calls_at_one_time_are_exact_over_instances(harness: Arc<Harness>) {
     for server in servers {
         Arc::into_inner(server).unwrap().stop().await;
     }
+}
+
+async fn calls_that_run_count_when_redis_has_lost_its_memory(harness: Arc<Harness>) {
+    let provider = Recorder::start().await;
+    let server = Arc::new(harness.server_with(&[("POLICY_CONCURRENT_CALLS", "-,4")]).await);
+    server.person("ada").await;
+    let (access, _) = server.sign_in("ada").await;
+    let (key, _) = server.key(&access, json!({})).await;
+    server.account(&access, provider.address, json!({"models": ["held", "m"]})).await;
+    let post = |model: &'static str| {
+        let (server, key) = (server.clone(), key.clone());
+        spawn(async move { server.post("/v1/chat/completions", &key, call(model)).await.0 })
+    };
+    let running: Vec<_> = (0..4).map(|_| post("held")).collect();
+    eventually("four run", || async { (provider.held() == 4).then_some(()) }).await;
+    harness.lose_redis().await;
+    for more in (0..6).map(|_| post("m")).collect::<Vec<_>>() {
+        assert_eq!(more.await.unwrap(), 429);
+    }
+    provider.release(4);
+    for one in running {
+        assert_eq!(one.await.unwrap(), 200);
+    }
+    eventually("there is a place again", || async { (post("m").await.unwrap() == 200).then_some(()) }).await;
+    Arc::into_inner(server).unwrap().stop().await;
 }
 
 /// What a call is admitted for is more than it uses, and what it used counts for the next.
@@ -165,67 +181,4 @@ async fn a_budget_needs_a_price(harness: Arc<Harness>) {
     let (bob, _) = server.sign_in("bob").await;
     assert_eq!(server.get(&path, &bob).await.0, 404, "a foreign key");
     server.stop().await;
-}
-
-/// Random calls under random limits against the arithmetic itself.
-async fn limits_are_the_same_as_in_memory(harness: Arc<Harness>) {
-    let config = harness.config();
-    let store = millpond::store::Store::connect(&config.database).await.unwrap();
-    store.migrate().await.unwrap();
-    let tasks = Tasks::default();
-    let state = match &config.redis_url {
-        Some(url) => State::redis(url, &tasks).await.unwrap(),
-        None => State::embedded(store, Clock::System, &tasks).await.unwrap(),
-    };
-    for seed in 0..4_u64 {
-        let mut chance = rand::rngs::StdRng::seed_from_u64(seed);
-        let subject = Subject::Key(KeyId(i32::try_from(seed).unwrap() + 1));
-        let (mut expected, mut ids) = (Meter::default(), Vec::new());
-        // Ahead of the server's own clock, by which it drops what is over.
-        let mut now = Moment(Clock::System.now().millis() + 86_400_000);
-        let mut month = 202_601;
-        for step in 0..400_u64 {
-            now = now.plus(chance.random_range(0..4_000));
-            month += i64::from(chance.random_range(0..60) == 0);
-            let mut some = |most: i64| (chance.random_range(0..3) > 0).then(|| chance.random_range(0..most));
-            let limits = Limits {
-                requests_per_minute: some(30),
-                tokens_per_minute: some(20_000),
-                concurrent_calls: some(20),
-                monthly_micro_usd: some(2_000_000),
-            };
-            let id = LeaseId(chance.random());
-            match chance.random_range(0..10) {
-                0..=4 => {
-                    let ask = Ask {
-                        id,
-                        tokens: chance.random_range(0..3_000),
-                        micro_usd: chance.random_range(0..50_000),
-                        expires_at: now.plus(chance.random_range(1..120_000)),
-                    };
-                    let wanted = expected.admit(&limits, &ask, month, now);
-                    let found = state.admit(subject, &limits, &ask, month, now).await.unwrap();
-                    assert_eq!(found, wanted, "step {step}");
-                    ids.push(id);
-                }
-                5..=7 if !ids.is_empty() => {
-                    let id = ids[chance.random_range(0..ids.len())];
-                    let (tokens, money) = (chance.random_range(0..3_000), chance.random_range(0..50_000));
-                    expected.settle(id, tokens, money, now);
-                    state.settle_limits(subject, id, tokens, money, now).await.unwrap();
-                }
-                8 if !ids.is_empty() => {
-                    let id = ids[chance.random_range(0..ids.len())];
-                    expected.cancel(id, now);
-                    state.cancel_limits(subject, id, now).await.unwrap();
-                }
-                _ => {
-                    let spent = chance.random_range(0..500_000);
-                    expected.begin_month(month, spent);
-                    state.begin_month(subject, month, spent, now).await.unwrap();
-                }
-            }
-        }
-    }
-    assert!(tasks.shutdown(std::time::Duration::from_secs(5)).await);
 }

@@ -19,10 +19,13 @@ use serde_json::{Value, json};
 
 use crate::harness::{Harness, Server, both_shapes, eventually, spawn};
 use crate::provider::Provider;
+use crate::recorder::Recorder;
 
 both_shapes!(
     a_thousand_calls_get_exactly_what_there_is,
     a_quota_survives_a_restart_and_a_lost_redis,
+    calls_that_run_count_when_redis_has_lost_its_memory,
+    a_fallback_is_paid_by_the_quota_of_the_model_that_was_asked_for,
     sharing_gives_and_unsharing_takes,
     what_is_set_aside_is_what_a_call_can_cost,
     every_step_is_the_same_as_in_memory,
@@ -119,6 +122,62 @@ async fn a_quota_survives_a_restart_and_a_lost_redis(harness: Arc<Harness>) {
     server.stop().await;
 }
 
+async fn calls_that_run_count_when_redis_has_lost_its_memory(harness: Arc<Harness>) {
+    let provider = Recorder::start().await;
+    let server = Arc::new(harness.server_with(A_HUNDRED_CALLS).await);
+    server.person("owner").await;
+    let (owner, _) = server.sign_in("owner").await;
+    let allowances: Value = serde_json::from_str(BY_REQUESTS).unwrap();
+    let members = json!({"is_shared": 1, "models": ["held", "m"], "allowances": allowances});
+    server.account(&owner, provider.address, members).await;
+    server.person("ada").await;
+    let (access, _) = server.sign_in("ada").await;
+    let (key, _) = server.key(&access, json!({})).await;
+    let post = |model: &'static str| {
+        let (server, key) = (server.clone(), key.clone());
+        let body = json!({"model": model, "max_tokens": 1, "messages": [{"role": "user", "content": "hi"}]});
+        spawn(async move { server.post("/v1/chat/completions", &key, body).await.0 })
+    };
+    let running: Vec<_> = (0..60).map(|_| post("held")).collect();
+    eventually("sixty run", || async { (provider.held() == 60).then_some(()) }).await;
+    harness.lose_redis().await;
+    let mut served = 0;
+    for more in (0..10).map(|_| [(); 6].map(|()| post("m"))).collect::<Vec<_>>().into_iter().flatten() {
+        served += usize::from(more.await.unwrap() == 200);
+    }
+    assert_eq!(served, 40, "sixty of a hundred run");
+    provider.release(60);
+    for one in running {
+        assert_eq!(one.await.unwrap(), 200);
+    }
+    assert_eq!(post("m").await.unwrap(), 429);
+    Arc::into_inner(server).unwrap().stop().await;
+}
+
+async fn a_fallback_is_paid_by_the_quota_of_the_model_that_was_asked_for(harness: Arc<Harness>) {
+    let provider = Provider::start().await;
+    let settings =
+        &[("POLICY_BASE_QUOTA", "0.1"), ("REFERENCE_WINDOW", "30d"), ("MODEL_FALLBACKS", "gpt-x=gemini-y")];
+    let server = harness.server_with(settings).await;
+    server.person("owner").await;
+    let (owner, _) = server.sign_in("owner").await;
+    server.account(&owner, provider.address, json!({"is_shared": 1, "models": ["gemini-y"]})).await;
+    let ada = server.person("ada").await;
+    let (access, _) = server.sign_in("ada").await;
+    let (key, _) = server.key(&access, json!({})).await;
+    let body = json!({"model": "gpt-x", "max_tokens": 1, "messages": [{"role": "user", "content": "hi"}]});
+    assert_eq!(server.post("/v1/chat/completions", &key, body).await.0, 200);
+    let ada = server.app.core.store.find_user(ada).await.unwrap().unwrap();
+    eventually("the call is settled", || async {
+        let quotas = server.app.gateway.quotas_of(&ada).await.unwrap();
+        let spent = |group| quotas.iter().any(|one| one.group == group && one.quota < one.max_quota);
+        assert!(!spent(Group::Gemini), "{quotas:?}");
+        spent(Group::Gpt).then_some(())
+    })
+    .await;
+    server.stop().await;
+}
+
 async fn sharing_gives_and_unsharing_takes(harness: Arc<Harness>) {
     let provider = Provider::start().await;
     let settings = &[("POLICY_BASE_QUOTA", "0.001"), ("REFERENCE_WINDOW", "30d"), ("POLICY_QUOTA_CAP", "3")];
@@ -192,7 +251,7 @@ async fn state(harness: &Harness, tasks: &Tasks) -> State {
     let store = millpond::store::Store::connect(&config.database).await.unwrap();
     store.migrate().await.unwrap();
     match &config.redis_url {
-        Some(url) => State::redis(url, tasks).await.unwrap(),
+        Some(url) => State::redis(url, Clock::System, tasks).await.unwrap(),
         None => State::embedded(store, Clock::System, tasks).await.unwrap(),
     }
 }

@@ -1,6 +1,7 @@
 //! The steps of a quota in Redis against `vectors.json`, which the bucket in memory has to give as well: the same steps,
 //! the same numbers after each.
 
+use millpond::clock::Clock;
 use millpond::ids::UserId;
 use millpond::state::State;
 use millpond::state::quotas::{Beginning, Charge, QuotaKey, Reserved, Terms};
@@ -50,7 +51,7 @@ async fn redis_gives_exactly_the_numbers_of_the_vectors() {
 
 async fn play_all(harness: &Harness) {
     let tasks = Tasks::default();
-    let state = State::redis(&harness.config().redis_url.unwrap(), &tasks).await.unwrap();
+    let state = State::redis(&harness.config().redis_url.unwrap(), Clock::System, &tasks).await.unwrap();
     let mut connection = harness.redis().await.unwrap();
     let sequences: Vec<Sequence> = serde_json::from_str(VECTORS).unwrap();
     assert!(sequences.len() > 50);

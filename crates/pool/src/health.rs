@@ -157,6 +157,18 @@ pub enum Event {
     Resume,
 }
 
+impl Event {
+    /// The same by a clock that is so many milliseconds ahead.
+    #[must_use]
+    pub fn moved(&self, millis: i64) -> Self {
+        let mut moved = self.clone();
+        if let Self::Rest { until: Some(until), .. } = &mut moved {
+            *until = until.plus(millis);
+        }
+        moved
+    }
+}
+
 /// All that is known of one account's health.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -164,7 +176,22 @@ pub struct Record {
     pub pauses: Vec<Pause>,
 }
 
+impl Pause {
+    /// The same by a clock that is so many milliseconds ahead.
+    #[must_use]
+    pub fn moved(&self, millis: i64) -> Self {
+        let until = self.until.map(|until| until.plus(millis));
+        Self { since: self.since.plus(millis), until, ..self.clone() }
+    }
+}
+
 impl Record {
+    /// The same by a clock that is so many milliseconds ahead.
+    #[must_use]
+    pub fn moved(&self, millis: i64) -> Self {
+        Self { pauses: self.pauses.iter().map(|pause| pause.moved(millis)).collect() }
+    }
+
     /// Whether nothing needs to be kept.
     pub fn is_empty(&self) -> bool {
         self.pauses.is_empty()

@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | what is counted, and in which units | [`units`], [`group`], [`pricing`] |
 //! | what a member may use of others' accounts | [`quota`] = [`bucket`] (hot) + [`sharing`] (cold) |
-//! | how much a person or key may do at once | [`limits`] |
+//! | how much a person, key or account may do at once | [`counters`] |
 //! | which account serves a call | [`index`], [`account`] |
 //! | who is next when all accounts are busy | [`fair`] |
 //! | whether a failed call is sent once more | [`retry`] |
@@ -14,11 +14,11 @@
 pub mod account;
 pub mod allowance;
 pub mod bucket;
+pub mod counters;
 pub mod fair;
 pub mod group;
 pub mod health;
 pub mod index;
-pub mod limits;
 pub mod pattern;
 pub mod pricing;
 pub mod quota;

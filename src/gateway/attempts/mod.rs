@@ -20,7 +20,7 @@ use crate::auth::extract::Caller;
 use crate::edge::error::ApiError;
 use crate::gateway::Gateway;
 use crate::gateway::accounts::Serving;
-use crate::gateway::admission;
+use crate::gateway::admission::Admission;
 use crate::gateway::estimate::{self, Estimate};
 use crate::gateway::pool::choose;
 use crate::gateway::pool::health::Met;
@@ -153,6 +153,7 @@ impl Way<'_> {
 struct Attempts<'a> {
     way: Way<'a>,
     caller: &'a Caller,
+    /// Of the model that was asked for.
     estimate: Estimate,
     made: usize,
     tried: Vec<Slot>,
@@ -172,8 +173,8 @@ pub(crate) async fn answer(
     deadline: Instant,
 ) -> Result<Answer, Refusal> {
     gateway.pool.fresh().await;
-    let estimate = estimate::estimate(gateway, asked, body);
-    admission::enter(gateway, caller, &asked.model, estimate, settlement).await?;
+    let estimate = estimate::estimate(gateway, asked, &asked.model, body);
+    settlement.admission = Admission::of(gateway, caller, &asked.model, estimate)?;
     let mut attempts = Attempts {
         way: Way { gateway, asked, body, deadline },
         caller,
@@ -231,18 +232,25 @@ impl Attempts<'_> {
 
     /// An account that may be tried now; `None` when the chosen one is being probed by somebody else.
     async fn choose(&mut self, model: &str, settlement: &mut Settlement) -> Result<Option<Picked>, ApiError> {
+        let (asked, gateway) = (self.way.asked, self.way.gateway);
+        let estimate = if *model == *asked.model {
+            self.estimate
+        } else {
+            estimate::estimate(gateway, asked, model, self.way.body)
+        };
+        settlement.admission.check_price(estimate)?;
         let wanted = Wanted {
             model,
+            asked_model: &asked.model,
             caller: self.caller.user.id,
-            provider: Profile::of(self.way.asked.endpoint.dialect()).provider,
-            conversation: Some(self.way.asked.conversation),
-            estimate: self.estimate.cost(),
+            provider: Profile::of(asked.endpoint.dialect()).provider,
+            conversation: Some(asked.conversation),
+            estimate: estimate.cost(),
             tried: &self.tried,
             patient: self.made == 0,
         };
-        let mut picked =
-            choose::choose(self.way.gateway, self.caller, &wanted, self.estimate, settlement).await?;
-        let health = &self.way.gateway.pool.health;
+        let mut picked = choose::choose(gateway, self.caller, &wanted, &mut settlement.admission).await?;
+        let health = &gateway.pool.health;
         let Some(probes) = health.admit(&picked.account.id, &picked.upstream_model).await else {
             self.tried.push(picked.lease.slot);
             return Ok(None);

@@ -57,6 +57,8 @@ pub(super) struct Carrier {
     /// When the database last failed, and when no segment could be made.
     pub(super) failed: Option<Instant>,
     pub(super) unprepared: Option<Instant>,
+    /// Cancelled when nobody settles charges any more.
+    pub(super) settled: CancellationToken,
 }
 
 /// A batch on its way.
@@ -315,20 +317,20 @@ impl Carrier {
     /// The last calls, and then what the database takes in time; the rest stays on disk for the next process.
     async fn end(mut self) {
         self.places.close();
+        let until = Instant::now() + LAST_CALLS + LAST_ROWS;
         drop(tokio::time::timeout(LAST_CALLS, self.places.wait()).await);
         let carried = tokio::time::timeout(LAST_ROWS, self.carry()).await;
         let carried = carried.unwrap_or(Err(NotRecorded::Timeout));
         if let Err(error) = carried {
             tracing::error!(%error, "usage rows stay in the journal for the next start");
         }
-        for row in &self.pending.rows {
-            if self.pending.to.is_none() {
-                tracing::error!(
-                    ?row,
-                    "neither disk nor database took this call; it is kept in this line only"
-                );
-            }
+        let mut lost = std::mem::take(&mut self.pending);
+        lost.rows.retain(|_| lost.to.is_none());
+        lost.rows.extend(self.writer.take_unwritten().into_iter().map(|one| one.row));
+        for row in lost.rows {
+            tracing::error!(?row, "neither disk nor database took this call; it is kept in this line only");
         }
+        drop(tokio::time::timeout_at(until, self.settled.cancelled()).await);
         self.keep(false).await;
         self.close().await;
     }

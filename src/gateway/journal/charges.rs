@@ -10,7 +10,7 @@ use millpond_pool::units::{Moment, Window};
 
 use super::segment::{JournalId, Position};
 use crate::clock::Clock;
-use crate::state::limits::Subject;
+use crate::state::counters::Subject;
 use crate::state::quotas::{Charge, Mark};
 use crate::state::{State, StateError};
 use crate::store::quotas::QuotaRow;
@@ -60,15 +60,17 @@ impl Settler {
         !self.state.is_shared()
     }
 
-    /// Settles charges of the record that ends at a place of this process's journal; only where the state is in this process.
-    pub(super) fn settle_here(&self, charges: &Charges, journal: JournalId, end: Position) {
+    /// Settles charges of the record that ends at a place of a journal, or that is in none; only where the state is in this
+    /// process.
+    pub(super) fn settle_here(&self, charges: &Charges, at: Option<(JournalId, Position)>) {
         let now = self.now();
         if let Some(charge) = &charges.quota {
-            self.state.settle_quota_here(charge, Some(mark(journal, end)), now);
+            let mark = at.map(|(journal, end)| mark(journal, end));
+            self.state.settle_quota_here(charge, mark, now);
         }
         if let Some(used) = &charges.limits {
             for &subject in &used.subjects {
-                self.state.settle_limits_here(subject, used.id, used.tokens, used.micro_usd, now);
+                self.state.settle_limits_here(subject, used.id, used.tokens, used.micro_usd);
             }
         }
     }
@@ -99,7 +101,7 @@ impl Settler {
         self.state.settle_quotas(&quotas, self.window, now).await?;
         let used: Vec<&LimitsUsed> = charges.iter().filter_map(|charges| charges.limits.as_ref()).collect();
         for some in used.chunks(AT_ONCE) {
-            try_join_all(some.iter().map(|used| settle_limits(&self.state, used, now))).await?;
+            try_join_all(some.iter().map(|used| settle_limits(&self.state, used))).await?;
         }
         Ok(())
     }
@@ -119,9 +121,9 @@ fn mark(journal: JournalId, end: Position) -> Mark {
     Mark { journal: journal.0, position: end.0 }
 }
 
-async fn settle_limits(state: &State, used: &LimitsUsed, now: Moment) -> Result<(), StateError> {
+async fn settle_limits(state: &State, used: &LimitsUsed) -> Result<(), StateError> {
     for &subject in &used.subjects {
-        state.settle_limits(subject, used.id, used.tokens, used.micro_usd, now).await?;
+        state.settle_limits(subject, used.id, used.tokens, used.micro_usd).await?;
     }
     Ok(())
 }

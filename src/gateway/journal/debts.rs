@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::charges::Charges;
@@ -42,6 +42,8 @@ pub(super) struct Debts {
     places: TaskTracker,
     pending: Vec<(Position, Owed)>,
     failed: Option<Instant>,
+    /// Says that it has ended.
+    _settled: DropGuard,
 }
 
 impl Debts {
@@ -50,8 +52,10 @@ impl Debts {
         left: Arc<Leftovers>,
         gate: Arc<Gate>,
         places: TaskTracker,
+        settled: CancellationToken,
     ) -> Self {
-        Self { writer, left, gate, places, pending: Vec::new(), failed: None }
+        let _settled = settled.drop_guard();
+        Self { writer, left, gate, places, pending: Vec::new(), failed: None, _settled }
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {

@@ -41,6 +41,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -119,6 +120,7 @@ impl Journal {
         let note = open(&writer, &left).await;
         let gate = Arc::new(Gate::new(if is_here { 1 } else { 2 }));
         let places = TaskTracker::new();
+        let settled = CancellationToken::new();
         let (sender, carried) = watch::channel(writer.end());
         let carrier = Carrier {
             store: store.clone(),
@@ -134,10 +136,13 @@ impl Journal {
             keys: Default::default(),
             failed: None,
             unprepared: None,
+            settled: settled.clone(),
         };
         tasks.spawn("journal", |stop| carrier.run(stop));
-        if !is_here {
-            let debts = Debts::new(writer.clone(), left.clone(), gate.clone(), places.clone());
+        if is_here {
+            settled.cancel();
+        } else {
+            let debts = Debts::new(writer.clone(), left.clone(), gate.clone(), places.clone(), settled);
             tasks.spawn("debts", |stop| debts.run(stop));
         }
         Self {

@@ -12,7 +12,7 @@ use super::charges::{Charges, LimitsUsed};
 use super::frame;
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, KeyId, UserId};
-use crate::state::limits::Subject;
+use crate::state::counters::Subject;
 use crate::state::quotas::{Charge, QuotaKey};
 use crate::store::usage::{Outcome, UsageRow};
 

@@ -154,7 +154,9 @@ impl Writer {
             return None;
         }
         if self.settler.is_here() {
-            self.settler.settle_here(&charges, self.id, end);
+            // What is not in the journal has no place there.
+            let at = (from < end).then_some((self.id, end));
+            self.settler.settle_here(&charges, at);
             return None;
         }
         let waits = charges.limits.is_some() && !self.redis_fails.load(Ordering::Relaxed);

@@ -1,5 +1,5 @@
-//! An account for one attempt, held on every instance, with quota set aside where it is somebody else's; and the words for
-//! a caller when there is none.
+//! An account for one attempt, with everything set aside that the call needs: a permit of the account, the limits of who
+//! calls, and quota where the account is somebody else's; and the words for a caller when there is none.
 
 use std::time::Duration;
 
@@ -8,15 +8,36 @@ use millpond_pool::bucket::Shortfall;
 use millpond_pool::group::Group;
 use millpond_pool::index::{Slot, Sources};
 use millpond_pool::units::Moment;
+use tokio::time::Instant;
 
 use super::lease::{Picked, Wanted};
 use super::queue::Missing;
 use crate::auth::extract::Caller;
-use crate::clock::Timestamp;
 use crate::edge::error::{ApiError, Result};
 use crate::gateway::Gateway;
-use crate::gateway::estimate::Estimate;
-use crate::gateway::settlement::Settlement;
+use crate::gateway::admission::{Admission, Asked};
+
+/// A call that other instances left no place for looks again after so long, and then ever more seldom.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// One that does not wait for a place is refused so many accounts.
+const REFUSED: usize = 8;
+
+/// What came of looking for an account.
+enum Found {
+    Account(Picked),
+    /// There is one, but it is somebody else's, and the caller's quota is spent.
+    NoQuota(Shortfall),
+    Nothing(Missing),
+}
+
+/// What came of setting aside what a call on an account needs.
+enum SetAside {
+    Done,
+    NoQuota(Shortfall),
+    /// Other instances left nothing of the account.
+    NothingLeft,
+}
 
 /// An account for one attempt. Others' accounts need a reservation, made once a call; where the quota is spent the
 /// caller's own accounts are all that is left.
@@ -24,8 +45,7 @@ pub(crate) async fn choose(
     gateway: &Gateway,
     caller: &Caller,
     wanted: &Wanted<'_>,
-    estimate: Estimate,
-    settlement: &mut Settlement,
+    admission: &mut Admission,
 ) -> Result<Picked> {
     let now = gateway.pool.now();
     let may_use_pool = gateway.core.config.policy.of(caller.user.trust_level).may_use_pool;
@@ -34,46 +54,109 @@ pub(crate) async fn choose(
         (true, true) => Sources::SharedFirst,
         (true, false) => Sources::OwnFirst,
     };
-    let picked = take(gateway, wanted, order).await;
-    let picked = picked.map_err(|missing| no_account(gateway, wanted, &missing, now))?;
-    if picked.own || settlement.has_reserved() {
-        return Ok(picked);
-    }
-    let amount = gateway.pool.quotas.reference().highest_cost(&estimate.cost());
-    let intended = gateway.pool.quotas.intend(
-        &caller.user,
-        wanted.model,
-        amount,
-        gateway.core.config.upstream.reservation_life_ms(),
-    );
-    settlement.reserves(intended);
-    match gateway.pool.quotas.reserve(&caller.user, intended).await.map_err(ApiError::unavailable)? {
-        Ok(()) => Ok(picked),
-        Err(shortfall) => {
-            settlement.reserves_nothing();
-            // The lease on the shared account goes first, so that it is free for others at once.
-            drop(picked);
-            let own = take(gateway, &Wanted { patient: false, ..*wanted }, Sources::OwnOnly).await;
-            own.map_err(|_| no_quota(wanted.model, &shortfall, now))
+    let mut choosing = Choosing { gateway, caller, admission, until: gateway.pool.patience() };
+    match choosing.find(wanted, order).await? {
+        Found::Account(picked) => Ok(picked),
+        Found::Nothing(missing) => Err(no_account(gateway, wanted, &missing, now)),
+        Found::NoQuota(shortfall) => {
+            let own = Wanted { patient: false, ..*wanted };
+            match choosing.find(&own, Sources::OwnOnly).await? {
+                Found::Account(picked) => Ok(picked),
+                _ => Err(no_quota(wanted.asked_model, &shortfall, gateway.pool.wall())),
+            }
         }
     }
 }
 
-/// An account that is held on every instance. One that others have used up is not chosen again until they give back.
-async fn take(gateway: &Gateway, wanted: &Wanted<'_>, order: Sources) -> Result<Picked, Missing> {
-    let pool = &gateway.pool;
-    let until = pool.patience();
-    loop {
-        let mut picked = pool.acquire(wanted, order, until).await?;
-        let most_calls = picked.account.most_calls();
-        let ends_at = pool.now().plus(gateway.core.config.upstream.reservation_life_ms());
-        let held = match &mut picked.lease.hold {
-            Some(hold) => hold.share(most_calls, ends_at, &gateway.core.tasks).await,
-            None => true,
-        };
-        if held {
-            return Ok(picked);
+/// One call that looks for an account.
+struct Choosing<'a> {
+    gateway: &'a Gateway,
+    caller: &'a Caller,
+    admission: &'a mut Admission,
+    /// How long it waits for a place.
+    until: Instant,
+}
+
+impl Choosing<'_> {
+    /// An account on which everything is set aside that the call needs. One that other instances have used up is not chosen
+    /// again until they give back.
+    async fn find(&mut self, wanted: &Wanted<'_>, order: Sources) -> Result<Found> {
+        let pool = &self.gateway.pool;
+        let (mut pause, mut refused) = (Duration::ZERO, 0);
+        loop {
+            let picked = match pool.pick_at_once(wanted, order) {
+                Ok(picked) => picked,
+                Err(why) => {
+                    // Who may not call stands in no line.
+                    self.admission.ask(self.gateway, None).await?;
+                    match pool.wait_in_line(wanted, order, why, self.until).await {
+                        Ok(picked) => picked,
+                        Err(missing) => return Ok(Found::Nothing(missing)),
+                    }
+                }
+            };
+            match self.set_aside(wanted, picked).await? {
+                (SetAside::Done, picked) => return Ok(Found::Account(picked)),
+                // The lease on the shared account goes first, so that it is free for others at once.
+                (SetAside::NoQuota(shortfall), _) => return Ok(Found::NoQuota(shortfall)),
+                (SetAside::NothingLeft, _) => refused += 1,
+            }
+            if !wanted.patient {
+                if refused == REFUSED {
+                    return Ok(Found::Nothing(Missing::WaitedInVain));
+                }
+                continue;
+            }
+            if Instant::now() + pause >= self.until {
+                return Ok(Found::Nothing(Missing::WaitedInVain));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
         }
+    }
+
+    /// Asks caller, account and quota in one round trip. All of it is remembered before, so that it is given back however
+    /// the call ends.
+    async fn set_aside(&mut self, wanted: &Wanted<'_>, mut picked: Picked) -> Result<(SetAside, Picked)> {
+        let (gateway, user) = (self.gateway, &self.caller.user);
+        let (quotas, life) = (&gateway.pool.quotas, gateway.core.config.upstream.reservation_life_ms());
+        let needed = !picked.own && self.admission.reservation.is_none();
+        let amount = quotas.reference().highest_cost(&wanted.estimate);
+        let intended = needed.then(|| quotas.intend(user, wanted.asked_model, amount, life));
+        self.admission.reservation = self.admission.reservation.or(intended);
+        let most_calls = picked.account.most_calls();
+        let claim = picked.lease.permit.as_mut().and_then(|permit| permit.claim(most_calls, life));
+        let reserving = async {
+            match intended {
+                Some(intended) => quotas.reserve(user, intended).await,
+                None => Ok(Ok(())),
+            }
+        };
+        let account = claim.as_ref().map(|claim| (&picked.account.id, claim));
+        let (asked, reserved) = tokio::join!(self.admission.ask(gateway, account), reserving);
+        let refused = match asked? {
+            Asked::Granted(counters) => {
+                picked.lease.hear(counters.as_ref());
+                false
+            }
+            Asked::AccountRefused(counters) => {
+                picked.lease.refused();
+                picked.lease.hear(counters.as_ref());
+                true
+            }
+            Asked::AccountUnknown(error) => {
+                tracing::warn!(%error, account = %picked.account.id, "what other instances hold of an account is not known");
+                false
+            }
+        };
+        Ok(match reserved.map_err(ApiError::unavailable)? {
+            Err(shortfall) => {
+                self.admission.reservation = None;
+                (SetAside::NoQuota(shortfall), picked)
+            }
+            Ok(()) if refused => (SetAside::NothingLeft, picked),
+            Ok(()) => (SetAside::Done, picked),
+        })
     }
 }
 
@@ -112,7 +195,7 @@ fn no_account(gateway: &Gateway, wanted: &Wanted<'_>, missing: &Missing, now: Mo
     } else {
         let until = why.earliest.map_or_else(
             || "at present".to_owned(),
-            |moment| format!("until {}", Timestamp::from_millis(moment.0)),
+            |moment| format!("until {}", gateway.core.clock.shown(moment)),
         );
         let cause = why.resting_one.and_then(|slot| why_it_rests(gateway, wanted, slot));
         format!("Every account for this model is resting {until}{}.", cause.unwrap_or_default())

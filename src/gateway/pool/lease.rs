@@ -9,9 +9,10 @@ use millpond_pool::units::{Cost, MicroUsd, Units};
 
 use crate::gateway::accounts::{Serving, member};
 use crate::gateway::pool::Pool;
-use crate::gateway::pool::allowances::Hold;
+use crate::gateway::pool::allowances::Permit;
 use crate::gateway::pool::health::Probe;
 use crate::ids::UserId;
+use crate::state::counters::AccountCounters;
 
 /// An account chosen for one attempt.
 pub(crate) struct Picked {
@@ -29,15 +30,29 @@ pub(crate) struct Lease {
     /// What this call tries out, if the account's circuit is open.
     pub(crate) probes: Vec<Probe>,
     /// What it may use of the account's allowance.
-    pub(crate) hold: Option<Hold>,
+    pub(crate) permit: Option<Permit>,
 }
 
 impl Lease {
+    /// Takes over what is known of the account by now.
+    pub(crate) fn hear(&self, counters: Option<&AccountCounters>) {
+        if let (Some(permit), Some(counters)) = (&self.permit, counters) {
+            permit.hear(counters);
+        }
+    }
+
+    /// Other instances left nothing of the account.
+    pub(crate) fn refused(&mut self) {
+        if let Some(permit) = &mut self.permit {
+            permit.refused();
+        }
+    }
+
     /// Ends a call whose answer nobody waits for any more: its account has served one request, whatever came of it.
     pub(crate) fn end_unheard(mut self) {
-        if let Some(hold) = self.hold.take() {
+        if let Some(permit) = self.permit.take() {
             let cost = Cost { requests: 1, tokens: 0, micro_usd: Some(MicroUsd(0)) };
-            hold.settle(&cost, Units::ZERO);
+            permit.settle(&cost, Units::ZERO);
         }
     }
 }
@@ -45,7 +60,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         // What it holds first, so that whoever is handed the place finds it free everywhere.
-        drop(self.hold.take());
+        drop(self.permit.take());
         self.pool.end(self.slot);
     }
 }
@@ -53,11 +68,13 @@ impl Drop for Lease {
 /// What an account is wanted for.
 pub(crate) struct Wanted<'a> {
     pub(crate) model: &'a str,
+    /// The model that the client asked for, whose quota pays.
+    pub(crate) asked_model: &'a str,
     pub(crate) caller: UserId,
     /// Whose dialect the call is in.
     pub(crate) provider: Provider,
     pub(crate) conversation: Option<u64>,
-    /// The most that it may cost, which is held of the account's allowance.
+    /// The most that it may cost on this model, which is held of the account's allowance and of quota.
     pub(crate) estimate: Cost,
     pub(crate) tried: &'a [Slot],
     /// Whether the call waits when only a free place is lacking.

@@ -285,12 +285,12 @@ impl Pool {
         let request = wanted.request(sources);
         let (accounts, now) = (self.read(), self.now());
         for _ in 0..CHOICES {
-            let Some(choice) = accounts.index.select(&request, &mut rand::random::<u64>, now) else { break };
-            let Some(account) = accounts.serving.get(&choice.slot) else { break };
+            let choice = accounts.index.select(&request, &mut rand::random::<u64>, now)?;
+            let account = accounts.serving.get(&choice.slot)?;
             if accounts.index.begin(choice.slot) {
                 let held = self.allowances.hold(&account.id, choice.upstream_model, &wanted.estimate);
                 self.allowances.show(&accounts.index, choice.slot, &account.id);
-                let Some(hold) = held else {
+                let Some(permit) = held else {
                     accounts.index.end(choice.slot);
                     continue;
                 };
@@ -302,7 +302,7 @@ impl Pool {
                         pool: self.clone(),
                         slot: choice.slot,
                         probes: Vec::new(),
-                        hold: Some(hold),
+                        permit: Some(permit),
                     },
                 });
             }
@@ -376,7 +376,13 @@ impl Pool {
         self.read().serving.values().filter(shared).cloned().collect()
     }
 
+    /// The moment by which accounts rest and are chosen; nobody sets its clock.
     pub(crate) fn now(&self) -> Moment {
+        self.clock.steady()
+    }
+
+    /// The moment by the wall clock, by which quotas recover.
+    pub(crate) fn wall(&self) -> Moment {
         Moment(self.clock.now().millis())
     }
 

@@ -52,6 +52,7 @@ impl Waiter {
     fn wanted(&self) -> Wanted<'_> {
         Wanted {
             model: &self.model,
+            asked_model: &self.model,
             caller: self.caller,
             provider: self.provider,
             conversation: self.conversation,
@@ -184,19 +185,26 @@ impl Pool {
         Instant::now() + self.queue.patience
     }
 
-    /// Chooses an account, waiting for a place where `wanted` is patient and only places are lacking.
-    pub(crate) async fn acquire(
+    /// Chooses an account without waiting.
+    pub(crate) fn pick_at_once(
         self: &Arc<Self>,
         wanted: &Wanted<'_>,
         sources: Sources,
+    ) -> Result<Picked, Why> {
+        // Who comes later overtakes nobody who waits for the same, except on their own account.
+        let own_only = wanted.patient && self.queue.waits_for(wanted.model);
+        let picked = self.pick(wanted, if own_only { Sources::OwnOnly } else { sources });
+        picked.ok_or_else(|| self.explain(wanted, sources))
+    }
+
+    /// Waits for a place where `wanted` is patient and only places were lacking.
+    pub(crate) async fn wait_in_line(
+        self: &Arc<Self>,
+        wanted: &Wanted<'_>,
+        sources: Sources,
+        why: Why,
         until: Instant,
     ) -> Result<Picked, Missing> {
-        // Who comes later overtakes nobody who waits for the same, except on their own account.
-        let others_wait = wanted.patient && self.queue.waits_for(wanted.model);
-        if let Some(picked) = self.pick(wanted, if others_wait { Sources::OwnOnly } else { sources }) {
-            return Ok(picked);
-        }
-        let why = self.explain(wanted, sources);
         if !wanted.patient || why.full + why.usable == 0 {
             return Err(Missing::Nothing(why));
         }

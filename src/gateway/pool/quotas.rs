@@ -191,7 +191,8 @@ impl Quotas {
                     spent = self.spent(key.user, since).await?;
                 }
                 let quota = self.as_recorded(key, terms, self.now(), spent.rows).await?;
-                Ok(self.state.begin_quota(key, terms, &quota, spent.beginning).await?)
+                self.state.begin_quota(key, terms, &quota, spent.beginning).await?;
+                Ok(self.state.reserve_again(key, terms, self.now()).await?)
             }
         }
     }

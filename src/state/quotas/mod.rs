@@ -19,6 +19,7 @@ use super::{Result, State};
 use crate::ids::UserId;
 use crate::store::quotas::QuotaRow;
 pub(super) use embedded::Book;
+pub(super) use redis::Leases;
 
 /// Whose quota, for which models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -179,6 +180,14 @@ impl State {
         match self {
             Self::Embedded(embedded) => embedded.quotas().begin(key, terms, quota, beginning).await,
             Self::Redis(redis) => redis::begin(redis, key, terms, quota, beginning).await,
+        }
+    }
+
+    /// Reserves again, in a quota that was made of what is on record, what calls of this instance have reserved that run.
+    pub async fn reserve_again(&self, key: QuotaKey, terms: &Terms, now: Moment) -> Result<()> {
+        match self {
+            Self::Embedded(_) => Ok(()),
+            Self::Redis(redis) => redis::reserve_again(redis, key, terms, now).await,
         }
     }
 

@@ -95,9 +95,13 @@ elseif step == 'settle' then
     local is_before = begun and reserved_at < begun
     local is_counted = is_before and recorded_at and recorded_at < begun
     if redis.call('ZSCORE', held, id) then
+        -- Reserved again in a new quota, although it is in it.
+        if is_counted then real = 0 end
         balance = bounded(balance + bounded(amount(id) - real))
         redis.call('HDEL', numbers, 'l:' .. id)
         redis.call('ZREM', held, id)
+        -- Named before the quota began and reserved after: settled again, it must be known.
+        if is_before then redis.call('ZADD', past, text(expires_at + memory), 'd:' .. id) end
     elseif redis.call('ZREM', past, id) == 1 or now >= expires_at + memory and not is_counted then
         word = 'late'
         balance = bounded(balance - real)

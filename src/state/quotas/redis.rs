@@ -3,8 +3,8 @@
 //! Sharing changes in two steps, because what a grant or a withdrawal really moved has to be remembered: `adjust` moves
 //! the balance and leaves a note, `complete` works the note in. Whoever finds a note that a lost process left completes it.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::try_join_all;
 use millpond_pool::account::AccountId;
@@ -17,6 +17,39 @@ use redis::{AsyncCommands as _, Script, ScriptInvocation};
 use super::{Beginning, Brought, Charge, QuotaKey, Reserved, Terms, View};
 use crate::state::redis::Redis;
 use crate::state::{Result, StateError};
+
+/// What this instance has reserved and not settled yet.
+#[derive(Debug, Default)]
+pub(in crate::state) struct Leases(Mutex<HashMap<QuotaKey, Vec<Lease>>>);
+
+impl Leases {
+    fn lock(&self) -> MutexGuard<'_, HashMap<QuotaKey, Vec<Lease>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, key: QuotaKey, lease: Lease) {
+        let mut all = self.lock();
+        let leases = all.entry(key).or_default();
+        leases.retain(|known| known.id != lease.id);
+        leases.push(lease);
+    }
+
+    fn forget(&self, key: QuotaKey, id: LeaseId) {
+        let mut all = self.lock();
+        let Some(leases) = all.get_mut(&key) else { return };
+        leases.retain(|lease| lease.id != id);
+        if leases.is_empty() {
+            all.remove(&key);
+        }
+    }
+
+    fn of(&self, key: QuotaKey, now: Moment) -> Vec<Lease> {
+        let mut all = self.lock();
+        let Some(leases) = all.get_mut(&key) else { return Vec::new() };
+        leases.retain(|lease| lease.expires_at > now);
+        leases.clone()
+    }
+}
 
 static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("quota.lua")));
 /// Settlements on their way to Redis at one time.
@@ -46,7 +79,8 @@ struct Answer {
 
 impl Answer {
     async fn of(redis: &Redis, key: QuotaKey, call: &ScriptInvocation<'static>) -> Result<Self> {
-        let parts: Vec<String> = call.invoke_async(&mut redis.connection()).await?;
+        let mut connection = redis.connection();
+        let parts: Vec<String> = redis.promptly(call.invoke_async(&mut connection)).await?;
         Ok(Self { key, parts })
     }
 
@@ -89,7 +123,10 @@ pub(super) async fn reserve(
     call.arg(terms.text()).arg(lease.id.0.to_string()).arg(lease.amount.0).arg(lease.expires_at.0);
     let answer = Answer::of(redis, key, &call).await?;
     match answer.word() {
-        "done" => Ok(Reserved::Held(lease)),
+        "done" => {
+            redis.leases().note(key, lease);
+            Ok(Reserved::Held(lease))
+        }
         "held" => {
             let (amount, expires_at) = answer.text(5)?.split_once(':').ok_or_else(|| answer.unreadable())?;
             let number = |text: &str| text.parse::<i64>().map_err(|_| answer.unreadable());
@@ -119,7 +156,17 @@ async fn settle_one(redis: &Redis, charge: Charge, window: Window, now: Moment) 
     let mut call = step(charge.key, "settle", window, now);
     call.arg(charge.lease.id.0.to_string()).arg(charge.real.bounded().0).arg(charge.lease.expires_at.0);
     call.arg(charge.reserved_at.0).arg(charge.recorded_at.map_or(String::new(), |at| at.0.to_string()));
-    Answer::of(redis, charge.key, &call).await.map(drop)
+    Answer::of(redis, charge.key, &call).await?;
+    redis.leases().forget(charge.key, charge.lease.id);
+    Ok(())
+}
+
+/// Reserves again what this instance had reserved before Redis lost its memory.
+pub(super) async fn reserve_again(redis: &Redis, key: QuotaKey, terms: &Terms, now: Moment) -> Result<()> {
+    for lease in redis.leases().of(key, now) {
+        reserve(redis, key, terms, lease, now).await?;
+    }
+    Ok(())
 }
 
 struct Stored {

@@ -62,15 +62,15 @@ impl Allowances {
             reset: Moment(limit.reset_millis),
         };
         let limits = found.iter().map(reported).collect();
-        let gauge = self.gauge(&account.id);
+        let held = self.account(&account.id);
         {
-            let mut gauge = gauge.lock();
-            let full = gauge.reports.len() >= REPORTS && !gauge.reports.contains_key(model);
-            if full || gauge.covers(model) {
+            let mut state = held.lock();
+            let full = state.reports.len() >= REPORTS && !state.reports.contains_key(model);
+            if full || state.covers(model) {
                 return;
             }
-            gauge.reports.insert(model.to_owned(), Report { limits, at });
-            gauge.reports_changed = true;
+            state.reports.insert(model.to_owned(), Report { limits, at });
+            state.reports_changed = true;
         }
         self.announce_here(&account.id);
         self.is_busy(&account.id);

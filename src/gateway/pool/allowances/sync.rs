@@ -6,18 +6,19 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use millpond_pool::allowance::{Used, WHOLE};
+use millpond_pool::bucket::LeaseId;
 use millpond_pool::units::{Moment, Reference};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Allowances;
-use super::gauge::Gauge;
 use super::reports::Report;
+use super::state::{Account, AllowanceState};
 use crate::clock::Clock;
 use crate::ids::AccountId;
-use crate::state::uses::{AccountUses, Ask, Granted, Step, Use};
-use crate::state::{Invalidation, Result, State, StateError};
+use crate::state::counters::{AccountCounters, WindowUse};
+use crate::state::{Invalidation, Result, State};
 use crate::tasks::Tasks;
 
 /// Other instances are told when so much more or less is free, in millionths of an allowance, or nothing.
@@ -28,8 +29,6 @@ const RELOAD_EVERY: Duration = Duration::from_secs(30);
 /// Reports of so many accounts are read in one step.
 const READ_AT_ONCE: usize = 500;
 const REPORTS_LIVE: Duration = Duration::from_secs(86_400);
-/// A shared state that failed is not asked again for so long.
-const AWAY_FOR: Duration = Duration::from_secs(1);
 /// Reports of one instance reach the others' pages at most so often.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
 
@@ -43,11 +42,10 @@ impl Allowances {
             clock,
             state: state.clone(),
             reference,
-            gauges: RwLock::new(HashMap::new()),
+            accounts: RwLock::new(HashMap::new()),
             busy: Mutex::new(HashSet::new()),
             stale: Mutex::new(HashSet::new()),
             wake: Notify::new(),
-            away: Mutex::new(None),
             changed: OnceLock::new(),
         });
         let hearing = Arc::downgrade(&allowances);
@@ -80,7 +78,7 @@ impl Allowances {
             if reloaded.elapsed() >= RELOAD_EVERY {
                 reloaded = Instant::now();
                 let all: Vec<AccountId> =
-                    self.gauges.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
+                    self.accounts.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
                 self.stale.lock().unwrap_or_else(PoisonError::into_inner).extend(all);
             }
             self.load_stale().await;
@@ -104,74 +102,64 @@ impl Allowances {
 
     /// Carries what one account owes; true when nothing is left.
     async fn carry_one(&self, id: &AccountId, reports: bool) -> Result<bool> {
-        let Some(gauge) = self.known(id) else { return Ok(true) };
-        if reports && std::mem::take(&mut gauge.lock().reports_changed) {
-            let text = serde_json::to_string(&gauge.lock().reports).unwrap_or_default();
+        let Some(account) = self.known(id) else { return Ok(true) };
+        if reports && std::mem::take(&mut account.lock().reports_changed) {
+            let text = serde_json::to_string(&account.lock().reports).unwrap_or_default();
             self.state.put(&reports_key(id), &text, REPORTS_LIVE).await?;
         }
-        if !gauge.lock().owes_nothing() {
-            self.step(id, None).await?;
+        self.carry_uses(&account).await?;
+        if std::mem::take(&mut account.lock().has_news) {
+            self.state.announce_account(Invalidation::Allowance(id.clone())).await;
         }
-        Ok(!gauge.lock().reports_changed)
+        Ok(account.lock().owes_nothing())
     }
 
-    /// Carries what an account owes, and holds a part of it for one call if asked.
-    pub(super) async fn step(&self, id: &AccountId, ask: Option<Ask>) -> Result<Granted> {
-        let (gauge, now) = (self.gauge(id), self.now());
-        // It is never closed, so there is always a turn.
-        let turn = gauge.turn.acquire().await.ok();
-        if self.is_away() {
-            return Err(StateError::Away);
-        }
+    /// Ends permits in the shared state and counts there what was used.
+    async fn carry_uses(&self, account: &Account) -> Result<()> {
         let (owed, ended) = {
-            let mut gauge = gauge.lock();
-            (std::mem::take(&mut gauge.pending), std::mem::take(&mut gauge.ended))
+            let mut state = account.lock();
+            (std::mem::take(&mut state.pending), std::mem::take(&mut state.ended))
         };
-        // A call that has ended while it waited for its turn needs no hold any more.
-        let ask = ask.filter(|ask| !ended.contains(&ask.id));
-        let carried = |(name, &(amount, window_millis)): (&String, &(i64, i64))| Use {
+        if owed.is_empty() && ended.is_empty() {
+            return Ok(());
+        }
+        let carried = |(name, &(amount, window_millis)): (&String, &(i64, i64))| WindowUse {
             name: name.clone(),
             amount,
             window_millis,
         };
-        let step = Step { ended, uses: owed.iter().map(carried).collect(), ask };
-        match self.state.step_uses(id, &step, now).await {
-            Ok(stepped) => {
-                let news = {
-                    let mut gauge = gauge.lock();
-                    for id in &step.ended {
-                        gauge.here.remove(id);
-                    }
-                    if let Some(ask) = step.ask.filter(|_| stepped.granted == Granted::Done) {
-                        gauge.here.insert(ask.id, ask.parts);
-                    }
-                    gauge.take_over(&stepped.account, now);
-                    gauge.is_news(now)
-                };
-                // Nobody has to wait for others to be told.
-                drop(turn);
-                self.announce_here(id);
-                if news || stepped.waited_for {
-                    self.state.announce_account(Invalidation::Allowance(id.clone())).await;
-                }
-                Ok(stepped.granted)
+        let uses: Vec<WindowUse> = owed.iter().map(carried).collect();
+        match self.state.count_account(&account.id, &ended, &uses).await {
+            Ok(counters) => {
+                self.hear(account, &counters, &ended);
+                Ok(())
             }
             Err(error) => {
-                *self.away.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-                let mut gauge = gauge.lock();
-                gauge.ended.extend(step.ended);
+                let mut state = account.lock();
+                state.ended.extend(ended);
                 for (name, (amount, window_millis)) in owed {
-                    gauge.owe(name, amount, window_millis);
+                    state.owe(name, amount, window_millis);
                 }
                 Err(error)
             }
         }
     }
 
-    /// Whether a step failed a moment ago, so that many that wait for their turn don't wait for the same one after another.
-    fn is_away(&self) -> bool {
-        let failed = *self.away.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.is_some_and(|at| at.elapsed() < AWAY_FOR)
+    /// Takes over what a step in the shared state came to. Others are told by the task, so that no call waits for it.
+    pub(super) fn hear(&self, account: &Account, counters: &AccountCounters, ended: &[LeaseId]) {
+        let has_news = {
+            let mut state = account.lock();
+            for id in ended {
+                state.here.remove(id);
+            }
+            state.take_over(counters, self.now(), self.clock.ahead_millis());
+            state.has_news |= state.is_news(self.now()) || counters.waited_for;
+            state.has_news
+        };
+        self.announce_here(&account.id);
+        if has_news {
+            self.is_busy(&account.id);
+        }
     }
 
     async fn load_stale(&self) {
@@ -187,16 +175,15 @@ impl Allowances {
 
     /// Reads what all instances used of an account.
     pub(crate) async fn load(&self, id: &AccountId) -> Result<()> {
-        let Some(gauge) = self.known(id) else { return Ok(()) };
-        let _turn = gauge.turn.acquire().await.ok();
-        let mut shared = self.state.uses_of(id).await?;
+        let Some(account) = self.known(id) else { return Ok(()) };
+        let mut shared = self.state.account_counters(id).await?;
         {
-            let mut gauge = gauge.lock();
-            // Of a counter that isn't there nothing is held.
-            for counter in &gauge.counters {
-                shared.counters.entry(counter.name.clone()).or_default();
+            let mut state = account.lock();
+            // Of a window that isn't there nothing is held.
+            for counter in &state.counters {
+                shared.windows.entry(counter.name.clone()).or_default();
             }
-            gauge.take_over(&shared, self.now());
+            state.take_over(&shared, self.now(), self.clock.ahead_millis());
         }
         self.announce_here(id);
         Ok(())
@@ -228,41 +215,47 @@ impl Allowances {
     fn take_reports(&self, id: &AccountId, text: Option<&str>) {
         let found = text.and_then(|text| serde_json::from_str::<BTreeMap<String, Report>>(text).ok());
         let Some(found) = found else { return };
-        let gauge = self.gauge(id);
-        let mut gauge = gauge.lock();
+        let account = self.account(id);
+        let mut state = account.lock();
         for (model, report) in found {
-            if gauge.reports.get(&model).is_none_or(|known| known.at < report.at) {
-                gauge.reports.insert(model, report);
+            if state.reports.get(&model).is_none_or(|known| known.at < report.at) {
+                state.reports.insert(model, report);
             }
         }
     }
 }
 
-impl Gauge {
-    /// Takes over what the shared state holds; what is still to be carried is on top of it.
-    fn take_over(&mut self, shared: &AccountUses, now: Moment) {
+impl AllowanceState {
+    /// Takes over what the shared state has, whose windows go by the wall clock; what is still to be carried is on top of it.
+    /// What was heard too late is left.
+    fn take_over(&mut self, shared: &AccountCounters, now: Moment, ahead_millis: i64) {
+        if shared.version < self.version {
+            return;
+        }
+        self.version = shared.version;
         let owed = &self.pending;
         let more = |name: &str, used: Used| match owed.get(name) {
             Some(&(amount, _)) => used.plus(amount, now),
             None => used,
         };
         for counter in &mut self.counters {
-            let Some(counted) = shared.counters.get(&counter.name) else { continue };
+            let Some(counted) = shared.windows.get(&counter.name) else { continue };
             if let Some(used) = counted.used {
+                let used = Used { start: used.start.plus(-ahead_millis), ..used };
                 counter.used = more(&counter.name, used);
             }
             let parts = self.here.values().flatten().filter(|part| part.name == counter.name);
             let here = parts.map(|part| part.amount).fold(0, i64::saturating_add);
             counter.elsewhere = counted.held.saturating_sub(here).max(0);
         }
-        for (name, counted) in &shared.counters {
+        for (name, counted) in &shared.windows {
             let window = name.strip_prefix('w').and_then(|window| window.parse().ok());
             if let (Some(window), Some(used)) = (window, counted.used) {
                 self.served.insert(window, more(name, used));
             }
         }
         let here = u32::try_from(self.here.len()).unwrap_or(u32::MAX);
-        self.calls_elsewhere = shared.calls.saturating_sub(here);
+        self.calls_elsewhere = shared.permits.saturating_sub(here);
     }
 
     /// Whether other instances should look again.

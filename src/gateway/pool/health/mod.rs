@@ -29,6 +29,8 @@ pub use view::PauseView;
 
 /// So much of a refusal's body is looked at.
 const LONGEST_BODY: usize = 64 << 10;
+/// A call waits so long to hear whether another instance probes.
+const ASK_WITHIN: Duration = Duration::from_secs(1);
 /// Scopes of one account whose failures are counted at one time.
 const TALLIES: usize = 64;
 
@@ -62,7 +64,11 @@ pub(crate) struct Judged {
 struct Held {
     /// Events that the shared state doesn't know yet, in order.
     pending: Vec<(u64, Event, Moment)>,
-    /// The shared record with those events.
+    /// The shared record as it is stored, by the wall clock, and the same by the clock that nobody sets. It is converted
+    /// once, so that setting the wall clock back makes no rest longer.
+    stored: Record,
+    known: Record,
+    /// That with those events.
     view: Record,
     tallies: HashMap<Scope, Tally>,
 }
@@ -133,7 +139,7 @@ impl Health {
         let refusal = Refusal::read(body);
         let now = self.now();
         let header = |name: &str| met.headers.and_then(|headers| headers.get(name)?.to_str().ok());
-        let wait_millis = limits::wait_millis(header, now.0).or(refusal.retry_millis);
+        let wait_millis = limits::wait_millis(header, self.clock.now().millis()).or(refusal.retry_millis);
         let verdict = self.rules.judge(&Failed {
             provider: met.account.provider,
             trouble: met.trouble,
@@ -284,8 +290,12 @@ impl Health {
         if !self.note(id, claim) {
             return None;
         }
-        if let Err(error) = self.flush(id).await {
-            tracing::warn!(%error, account = %id, "whether another instance probes is not known");
+        match tokio::time::timeout(ASK_WITHIN, self.flush(id)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, account = %id, "whether another instance probes is not known");
+            }
+            Err(_) => tracing::warn!(account = %id, "whether another instance probes is not heard in time"),
         }
         let held = self.read();
         let circuit = held.get(id).and_then(|held| held.view.circuit(&scope)).and_then(|pause| pause.circuit);
@@ -315,7 +325,11 @@ impl Health {
             _ => true,
         };
         let shown = pauses.iter().filter(|pause| pause.rests(now) || pause.needs_probe());
-        shown.filter(|pause| concerns(&pause.scope)).map(PauseView::from).collect()
+        let ahead = self.clock.ahead_millis();
+        shown
+            .filter(|pause| concerns(&pause.scope))
+            .map(|pause| PauseView::from(&pause.moved(ahead)))
+            .collect()
     }
 
     /// What selection has to respect.
@@ -371,7 +385,7 @@ impl Health {
     }
 
     fn now(&self) -> Moment {
-        Moment(self.clock.now().millis())
+        self.clock.steady()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, HashMap<AccountId, Held>> {

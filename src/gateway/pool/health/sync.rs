@@ -130,9 +130,9 @@ impl Health {
             }
             let held = self.state.health_of(id).await?;
             let mut record = decode(held.as_deref());
-            let mut changed = false;
+            let (mut changed, ahead) = (false, self.clock.ahead_millis());
             for (_, event, at) in &pending {
-                changed |= record.apply(event, &self.fuse, *at);
+                changed |= record.apply(&event.moved(ahead), &self.fuse, at.plus(ahead));
             }
             let done: Vec<u64> = pending.iter().map(|(number, ..)| *number).collect();
             if !changed {
@@ -156,7 +156,11 @@ impl Health {
             let mut all = self.write();
             let held = all.entry(id.clone()).or_default();
             held.pending.retain(|(number, ..)| !done.contains(number));
-            let mut view = record;
+            if held.stored != record {
+                held.known = record.moved(-self.clock.ahead_millis());
+                held.stored = record;
+            }
+            let mut view = held.known.clone();
             for (_, event, at) in &held.pending {
                 view.apply(event, &self.fuse, *at);
             }

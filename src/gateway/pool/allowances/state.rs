@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use millpond_pool::allowance::{Used, WHOLE, free_part, served_windows};
+use millpond_pool::bucket::LeaseId;
+use millpond_pool::counters::Part;
 use millpond_pool::pattern::Pattern;
 use millpond_pool::units::{Moment, Reference, Units};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::Semaphore;
 
 use super::reports::Report;
-use crate::clock::Timestamp;
 use crate::gateway::accounts::Allowance;
-use crate::state::uses::{HoldId, Part};
+use crate::ids::AccountId;
 
 /// One declared allowance with what is used of it.
 pub(super) struct Counter {
@@ -26,9 +26,9 @@ pub(super) struct Counter {
     pub(super) elsewhere: i64,
 }
 
-/// One account's counters.
+/// What is known of one account's allowances.
 #[derive(Default)]
-pub(super) struct Gauge {
+pub(super) struct AllowanceState {
     pub(super) counters: Vec<Counter>,
     pub(super) reports: BTreeMap<String, Report>,
     pub(super) reports_changed: bool,
@@ -38,35 +38,38 @@ pub(super) struct Gauge {
     pub(super) unseen: Units,
     /// Amounts that the shared state doesn't know yet, by counter.
     pub(super) pending: BTreeMap<String, (i64, i64)>,
-    /// Holds that have ended, which it doesn't know yet either.
-    pub(super) ended: Vec<HoldId>,
-    /// Holds of this instance as far as the shared state is known to have them.
-    pub(super) here: HashMap<HoldId, Vec<Part>>,
+    /// Permits that have ended, which it doesn't know yet either.
+    pub(super) ended: Vec<LeaseId>,
+    /// Permits of this instance that the shared state may have.
+    pub(super) here: HashMap<LeaseId, Vec<Part>>,
+    /// The step in the shared state that was heard of last.
+    pub(super) version: i64,
     /// Calls that run on other instances.
     pub(super) calls_elsewhere: u32,
     /// What other instances were told last of the scarcest allowance: what is free, and what its owner sees.
     pub(super) told: [u32; 2],
+    /// They have to be told again.
+    pub(super) has_news: bool,
 }
 
-/// One account's gauge.
+/// An account, and what is known of its allowances.
 pub(super) struct Account {
-    gauge: Mutex<Gauge>,
-    /// Steps in the shared state are taken one after the other, so that what one gives back the next one finds.
-    pub(super) turn: Semaphore,
+    pub(super) id: AccountId,
+    state: Mutex<AllowanceState>,
 }
 
 impl Account {
-    pub(super) fn new() -> Self {
-        let gauge = Gauge { told: [WHOLE; 2], ..Gauge::default() };
-        Self { gauge: Mutex::new(gauge), turn: Semaphore::new(1) }
+    pub(super) fn new(id: AccountId) -> Self {
+        let state = AllowanceState { told: [WHOLE; 2], ..AllowanceState::default() };
+        Self { id, state: Mutex::new(state) }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Gauge> {
-        self.gauge.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lock(&self) -> MutexGuard<'_, AllowanceState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Gauge {
+impl AllowanceState {
     pub(super) fn owe(&mut self, name: String, amount: i64, window_millis: i64) {
         if amount > 0 {
             self.pending.entry(name).or_insert((0, window_millis)).0 += amount;
@@ -82,8 +85,13 @@ impl Gauge {
         self.owe(served_name(present), units.0, window_millis);
     }
 
+    /// Whether there is something to end or to count in the shared state.
+    pub(super) fn has_debts(&self) -> bool {
+        !self.pending.is_empty() || !self.ended.is_empty()
+    }
+
     pub(super) fn owes_nothing(&self) -> bool {
-        self.pending.is_empty() && self.ended.is_empty()
+        !self.has_debts() && !self.has_news && !self.reports_changed
     }
 
     pub(super) fn covers(&self, model: &str) -> bool {
@@ -102,10 +110,9 @@ impl Counter {
     }
 
     /// What its owner sees: the part that is left without regard to what runs, and when it is whole again.
-    pub(super) fn shown(&self, now: Moment) -> (u32, Option<Timestamp>) {
+    pub(super) fn shown(&self, now: Moment) -> (u32, Option<Moment>) {
         let used = self.used.at(now);
-        let reset = used.reset(now).map(|reset| Timestamp::from_millis(reset.0));
-        (free_part(self.allowance.limit, used.amount), reset)
+        (free_part(self.allowance.limit, used.amount), used.reset(now))
     }
 
     /// What is free, and when more will be whatever happens: running calls may always give something back.
