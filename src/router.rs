@@ -7,7 +7,6 @@ use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
@@ -16,26 +15,33 @@ use crate::edge::{cors, error, headers, openapi, request_log};
 use crate::messages::Language;
 use crate::{api, gateway};
 
-/// The routes with their description.
-pub fn described() -> OpenApiRouter<App> {
-    let mut document = openapi::base();
-    document.merge(gateway::Described::openapi());
-    OpenApiRouter::with_openapi(document).merge(api::routes())
+/// Every route, and the document that describes each: one list makes both.
+pub struct Described {
+    /// What people and the console call.
+    pub api: Router<App>,
+    /// The model endpoints.
+    pub models: Router<App>,
+    pub document: utoipa::openapi::OpenApi,
 }
 
-/// The whole document of the API.
-pub fn document() -> utoipa::openapi::OpenApi {
-    described().split_for_parts().1
+/// Puts routes and document together.
+pub fn described() -> Described {
+    let (api, mut document) =
+        OpenApiRouter::with_openapi(openapi::base()).merge(api::routes()).split_for_parts();
+    let (models, of_models) = gateway::routes().split_for_parts();
+    document.merge(of_models);
+    openapi::complete(&mut document);
+    Described { api, models, document }
 }
 
 /// The whole service.
 pub fn router(app: App) -> Router {
-    let (mut routes, document) = described().split_for_parts();
-    routes = routes.layer(middleware::from_fn(in_language));
+    let Described { api, models, document } = described();
+    let mut routes = api.layer(middleware::from_fn(in_language));
     if app.core.config.serves_docs() {
         routes = routes.merge(openapi::pages(document));
     }
-    let models = gateway::routes()
+    let models = models
         .method_not_allowed_fallback(error::wrong_method)
         .layer(middleware::from_fn_with_state(ModelRoutes::new(app.core.clone()), model_routes::answer));
     routes

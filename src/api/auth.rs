@@ -4,25 +4,26 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::second_factor;
 use crate::api::body::MemberOptionalBody;
 use crate::app::App;
 use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Client, Member};
+use crate::auth::second_factor::Proof;
 use crate::auth::sessions::{self, Entered};
 use crate::clock::Timestamp;
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, ERROR_CODE, ErrorBody, Result, ValidationBody};
 use crate::edge::input::{Body, QueryMap, query_missing};
 use crate::ids::UserId;
 use crate::messages::{Text, say};
 use crate::state::Invalidation;
-use crate::store::users::{User, UserChanges};
+use crate::store::users::{Role, User, UserChanges};
 
 /// AntiHub takes 100 characters; new passwords may have 128.
 const LONGEST_PASSWORD: usize = crate::auth::passwords::LONGEST;
@@ -50,8 +51,7 @@ pub struct UserView {
     is_active: bool,
     is_silenced: bool,
     beta: i32,
-    /// `member`, `admin` or `auditor`.
-    role: &'static str,
+    role: Role,
     created_at: Timestamp,
     last_login_at: Option<Timestamp>,
 }
@@ -66,7 +66,7 @@ impl From<&User> for UserView {
             is_active: user.is_active,
             is_silenced: user.is_silenced,
             beta: user.beta,
-            role: user.role().as_str(),
+            role: user.role(),
             created_at: user.created_at,
             last_login_at: user.last_login_at,
         }
@@ -101,9 +101,13 @@ impl TokenAnswer {
 /// What a sign-in answers: tokens, or with 401 and the code `totp_required` a challenge to be shown with the second factor.
 pub(super) type SignInAnswer = TokenAnswer;
 
-#[derive(Debug, Serialize)]
-struct Challenge {
+/// Who is not signed in yet. With the code `totp_required` in `x-error-code` there is a challenge, to be shown with the second
+/// factor at `POST /api/auth/totp`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct NotSignedIn {
+    #[schema(value_type = String)]
     detail: Text,
+    #[schema(value_type = Option<String>)]
     totp_challenge: String,
 }
 
@@ -116,43 +120,47 @@ pub(super) fn signed_in(app: &App, entered: Entered, status: StatusCode) -> Resp
         Entered::SecondFactor(challenge) => {
             let code = [(ERROR_CODE, HeaderValue::from_static("totp_required"))];
             let totp_challenge = challenge.expose_secret().to_owned();
-            let body = Challenge { detail: say("totp_required"), totp_challenge };
+            let body = NotSignedIn { detail: say("totp_required"), totp_challenge };
             (StatusCode::UNAUTHORIZED, code, Json(body)).into_response()
         }
     }
 }
 
-/// What to sign in with.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
-struct Login {
-    #[schema(min_length = 3, max_length = 50)]
-    username: String,
-    #[schema(min_length = 6, max_length = 100, format = Password)]
-    password: String,
-    /// For who has a second factor; without it the answer is 401 with a challenge.
-    totp_code: Option<String>,
-    recovery_code: Option<String>,
+body! {
+    /// What to sign in with.
+    struct Login {
+        username: String = text(3, 50),
+        password: SecretString = secret(6, LONGEST_PASSWORD),
+        recovery_code: Option<SecretString> = optional_secret(100),
+        /// For who has a second factor; without it the answer is 401 with a challenge.
+        totp_code: Option<SecretString> = optional_secret(20),
+    }
+    example {"username": "ada", "password": "correct horse battery"}
 }
 
 /// Sign in with a name and a password.
 #[utoipa::path(post, path = "/api/auth/login", tag = "auth", request_body = Login, responses(
-    (status = 200, body = TokenAnswer), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+    (status = 200, body = TokenAnswer), (status = 401, body = NotSignedIn), (status = 403, body = ErrorBody),
     (status = 422, body = ValidationBody), (status = 429, body = ErrorBody, description = "Too many failures; see Retry-After")))]
-async fn login(State(app): State<App>, client: Client, Body(mut body): Body) -> Result<Response> {
-    let username = body.text("username", 3, 50);
-    let password = body.secret("password", 6, LONGEST_PASSWORD);
-    let proof = second_factor::proof(&mut body, "totp_code", "recovery_code");
-    body.finish()?;
+async fn login(State(app): State<App>, client: Client, Body(body): Body) -> Result<Response> {
+    let Login { username, password, recovery_code, totp_code } = Login::read(body)?;
+    let proof = Proof::of(totp_code, recovery_code);
     let entered = sessions::sign_in(&app.auth, &username, &password, proof.as_ref(), &client).await?;
     Ok(signed_in(&app, entered, StatusCode::OK))
 }
 
-/// What to refresh with.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
-struct Refresh {
-    refresh_token: String,
+body! {
+    /// What to refresh with.
+    struct Refresh {
+        refresh_token: String = text(0, LONGEST_TOKEN),
+    }
+}
+
+body! {
+    /// What to end besides the session of the access token; all of it may be absent.
+    struct Logout {
+        refresh_token: Option<String> = optional_text(LONGEST_TOKEN),
+    }
 }
 
 const LONGEST_TOKEN: usize = 4_096;
@@ -160,10 +168,9 @@ const LONGEST_TOKEN: usize = 4_096;
 /// Exchange a refresh token for a new pair. A token works once; using it again later ends the session.
 #[utoipa::path(post, path = "/api/auth/refresh", tag = "auth", request_body = Refresh, responses(
     (status = 200, body = TokenAnswer), (status = 401, body = ErrorBody), (status = 422, body = ValidationBody)))]
-async fn refresh(State(app): State<App>, client: Client, Body(mut body): Body) -> Result<Json<TokenAnswer>> {
-    let token = body.text("refresh_token", 0, LONGEST_TOKEN);
-    body.finish()?;
-    let pair = sessions::refresh(&app.auth, &token, &client).await?;
+async fn refresh(State(app): State<App>, client: Client, Body(body): Body) -> Result<Json<TokenAnswer>> {
+    let Refresh { refresh_token } = Refresh::read(body)?;
+    let pair = sessions::refresh(&app.auth, &refresh_token, &client).await?;
     Ok(Json(TokenAnswer::new(&app, pair, None)))
 }
 
@@ -182,12 +189,11 @@ impl Done {
 }
 
 /// End this session: its access tokens and its refresh token.
-#[utoipa::path(post, path = "/api/auth/logout", tag = "auth", security(("access_token" = [])),
+#[utoipa::path(post, path = "/api/auth/logout", tag = "auth", request_body = Option<Logout>, security(("access_token" = [])),
     responses((status = 200, body = Done), (status = 401, body = ErrorBody)))]
 async fn logout(State(app): State<App>, input: MemberOptionalBody) -> Result<Json<Done>> {
-    let MemberOptionalBody(member, mut body) = input;
-    let refresh_token = body.optional_text("refresh_token", LONGEST_TOKEN);
-    body.finish()?;
+    let MemberOptionalBody(member, body) = input;
+    let Logout { refresh_token } = Logout::read(body)?;
     sessions::sign_out(&app.auth, &member, refresh_token.as_deref()).await?;
     Ok(Done::new(say("signed_out")))
 }
@@ -196,14 +202,13 @@ async fn logout(State(app): State<App>, input: MemberOptionalBody) -> Result<Jso
 #[utoipa::path(post, path = "/api/auth/logout-all", tag = "auth", security(("access_token" = [])),
     responses((status = 200, body = Done), (status = 401, body = ErrorBody)))]
 async fn logout_all(State(app): State<App>, member: Member, client: Client) -> Result<Json<Done>> {
-    sessions::sign_out_everywhere(&app.auth, &member.user).await?;
     let entry = member.does(Action::SignedOutEverywhere, &client).on(Target::person(member.user.id));
-    app.core.audit.record(&entry).await?;
+    sessions::sign_out_everywhere(&app.auth, &member.user, &entry).await?;
     Ok(Done::new(say("signed_out_everywhere")))
 }
 
 /// Who am I?
-#[utoipa::path(get, path = "/api/auth/me", tag = "auth", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "who_am_i", path = "/api/auth/me", tag = "auth", security(("access_token" = [])),
     responses((status = 200, body = UserView), (status = 401, body = ErrorBody)))]
 async fn me(member: Member) -> Json<UserView> {
     Json(UserView::from(&*member.user))
@@ -258,12 +263,13 @@ async fn join_beta(State(app): State<App>, member: Member, client: Client) -> Re
     if fresh(&app, member.user.id).await?.is_beta() {
         return Ok(Json(Beta { success: true, message: say("beta_joined_before"), beta: 1 }));
     }
-    let changes = UserChanges { is_beta: Some(true), ..UserChanges::default() };
-    app.core.store.update_user(member.user.id, &changes, app.core.clock.now()).await?;
-    app.core.state.publish(Invalidation::User(member.user.id)).await;
     let beta = |joined: bool| Facts::new().with(Field::Beta, joined);
     let entry = member.does(Action::UserChanged, &client).on(Target::person(member.user.id));
-    app.core.audit.record(&entry.changed(beta(false), beta(true))).await?;
+    let changes = UserChanges { is_beta: Some(true), ..UserChanges::default() };
+    let mut tx = app.core.store.begin().await?;
+    tx.update_user(member.user.id, &changes, app.core.clock.now()).await?;
+    app.core.audit.commit(tx, &entry.changed(beta(false), beta(true))).await?;
+    app.core.state.publish(Invalidation::User(member.user.id)).await;
     Ok(Json(Beta { success: true, message: say("beta_joined"), beta: 1 }))
 }
 

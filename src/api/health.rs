@@ -13,6 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::edge::openapi::one_of;
 use crate::gateway::Closed;
 use crate::messages::{Text, say};
 
@@ -30,10 +31,12 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(ready))
 }
 
+one_of!(condition: "healthy", "unhealthy");
+
 /// One part's state.
 #[derive(Debug, Serialize, ToSchema)]
 struct Component {
-    /// `healthy` or `unhealthy`.
+    #[schema(schema_with = condition)]
     status: &'static str,
     #[schema(value_type = String)]
     message: Text,
@@ -52,6 +55,7 @@ struct Components {
 /// The state of the whole.
 #[derive(Debug, Serialize, ToSchema)]
 struct Health {
+    #[schema(schema_with = condition)]
     status: &'static str,
     components: Components,
 }
@@ -69,13 +73,13 @@ async fn reachable(app: &App) -> (bool, bool) {
 }
 
 /// A sign of life.
-#[utoipa::path(get, path = "/", tag = "health", responses((status = 200)))]
+#[utoipa::path(get, operation_id = "sign_of_life", path = "/", tag = "health", responses((status = 200, body = serde_json::Value)))]
 async fn root() -> Json<serde_json::Value> {
     Json(serde_json::json!({"message": "200"}))
 }
 
 /// How are the parts? The status code is always 200; read `status`, or ask `/readyz`.
-#[utoipa::path(get, path = "/api/health", tag = "health", responses((status = 200, body = Health)))]
+#[utoipa::path(get, operation_id = "component_health", path = "/api/health", tag = "health", responses((status = 200, body = Health)))]
 async fn health(State(app): State<App>) -> Json<Health> {
     let (database, cache) = reachable(&app).await;
     let component = |healthy, good, bad, backend| Component {
@@ -100,7 +104,7 @@ async fn health(State(app): State<App>) -> Json<Health> {
 
 /// Is the process alive, and can it record calls?
 // What an earlier run left keeps calls waiting, and what is away comes back: no reason to start it anew.
-#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200), (status = 503)))]
+#[utoipa::path(get, operation_id = "is_alive", path = "/healthz", tag = "health", responses((status = 200, body = String), (status = 503, body = String)))]
 async fn alive(State(app): State<App>) -> (StatusCode, &'static str) {
     match app.gateway.trouble() {
         Some(Closed::Stuck) => return (StatusCode::SERVICE_UNAVAILABLE, STUCK),
@@ -117,7 +121,7 @@ async fn alive(State(app): State<App>) -> (StatusCode, &'static str) {
 }
 
 /// Can it serve: are database and shared state reachable, and is it not about to end?
-#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200), (status = 503)))]
+#[utoipa::path(get, operation_id = "is_ready", path = "/readyz", tag = "health", responses((status = 200, body = String), (status = 503, body = String)))]
 async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
     if app.core.shutdown.has_begun() {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining");

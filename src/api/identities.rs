@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 
 use super::auth::Done;
 use super::browser::Browser;
+use super::sso::SignInBegun;
 use crate::app::App;
 use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Client, Member};
@@ -53,7 +54,7 @@ async fn fresh(app: &App, member: &Member) -> Result<crate::store::users::User> 
 }
 
 /// My ways to sign in.
-#[utoipa::path(get, path = "/api/users/me/identities", tag = "users", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "list_identities", path = "/api/users/me/identities", tag = "users", security(("access_token" = [])),
     responses((status = 200, body = IdentityList), (status = 401, body = ErrorBody)))]
 async fn list(State(app): State<App>, member: Member) -> Result<Json<IdentityList>> {
     let user = fresh(&app, &member).await?;
@@ -75,9 +76,9 @@ async fn list(State(app): State<App>, member: Member) -> Result<Json<IdentityLis
 }
 
 /// Begin to link an identity. The provider's callback completes it, in the same browser only.
-#[utoipa::path(post, path = "/api/users/me/identities/{provider}/link", tag = "users",
+#[utoipa::path(post, operation_id = "link_identity", path = "/api/users/me/identities/{provider}/link", tag = "users",
     security(("access_token" = [])), params(("provider" = String, Path)), responses(
-    (status = 200, description = "`authorization_url` and `state`"), (status = 401, body = ErrorBody),
+    (status = 200, body = SignInBegun), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
 async fn link(
     State(app): State<App>,
@@ -92,7 +93,7 @@ async fn link(
 }
 
 /// Unlink an identity. The last way to sign in stays.
-#[utoipa::path(delete, path = "/api/users/me/identities/{provider}", tag = "users",
+#[utoipa::path(delete, operation_id = "unlink_identity", path = "/api/users/me/identities/{provider}", tag = "users",
     security(("access_token" = [])), params(("provider" = String, Path)), responses(
     (status = 200, body = Done), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 409, body = ErrorBody, description = "It is the last way to sign in")))]
@@ -103,8 +104,8 @@ async fn unlink(
     client: Client,
 ) -> Result<Json<Done>> {
     let user = fresh(&app, &member).await?;
-    people::unlink(&app.auth, &user, &provider).await?;
     let entry = member.does(Action::IdentityUnlinked, &client).on(Target::person(user.id));
-    app.core.audit.record(&entry.after(Facts::new().typed(Field::Provider, &provider))).await?;
+    let entry = entry.after(Facts::new().typed(Field::Provider, &provider));
+    people::unlink(&app.auth, &user, &provider, &entry).await?;
     Ok(Done::new(say("sign_in_unlinked")))
 }

@@ -15,6 +15,7 @@ use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Admin, Auditor, Client};
 use crate::auth::one_time;
 use crate::clock::Timestamp;
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::edge::input::{QueryMap, Segment, path_id};
 use crate::ids::{InviteId, UserId};
@@ -80,7 +81,7 @@ struct InviteList {
 const PAGE: i64 = 50;
 
 /// Invites, newest first, with who used them.
-#[utoipa::path(get, path = "/api/admin/invites", tag = "admin", params(("before" = Option<i64>, Query)),
+#[utoipa::path(get, operation_id = "list_invites", path = "/api/admin/invites", tag = "admin", params(("before" = Option<i64>, Query)),
     security(("access_token" = [])), responses((status = 200, body = InviteList), (status = 403, body = ErrorBody)))]
 async fn list(State(app): State<App>, _: Auditor, query: QueryMap) -> Result<Json<InviteList>> {
     let before = query.given("before").and_then(|id| id.parse().ok()).unwrap_or(i64::MAX);
@@ -94,35 +95,31 @@ async fn list(State(app): State<App>, _: Auditor, query: QueryMap) -> Result<Jso
     Ok(Json(InviteList { success: true, data, next }))
 }
 
-/// What to make an invite of.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
-struct NewInvite {
-    /// How many people may use it; 1 when absent.
-    #[schema(minimum = 1, maximum = 100_000)]
-    uses: Option<i64>,
-    expires_at: Option<Timestamp>,
-    #[schema(max_length = 200)]
-    note: Option<String>,
+body! {
+    /// What to make an invite of.
+    struct NewInvite {
+        /// How many people may use it; 1 when absent.
+        uses: Option<i64> = optional_integer(1, 100_000),
+        expires_at: Option<Timestamp> = optional_moment(),
+        note: Option<String> = optional_text(200),
+    }
+    example {"uses": 3, "note": "for the reading circle"}
 }
 
 /// Make an invite. The answer shows its code, never again.
-#[utoipa::path(post, path = "/api/admin/invites", tag = "admin", request_body = NewInvite,
+#[utoipa::path(post, operation_id = "create_invite", path = "/api/admin/invites", tag = "admin", request_body = NewInvite,
     security(("access_token" = [])), responses((status = 200, body = InviteView), (status = 403, body = ErrorBody),
     (status = 422, body = ValidationBody)))]
 async fn create(
     State(app): State<App>,
     client: Client,
-    MemberBody(member, mut body): MemberBody,
+    MemberBody(member, body): MemberBody,
 ) -> Result<Json<InviteView>> {
     let Admin(admin) = Admin::of(&app.auth, member)?;
-    let uses = body.optional_integer("uses", 1, 100_000).unwrap_or(1);
-    let expires_at = body.optional_moment("expires_at");
-    let note = body.optional_text("note", 200);
-    body.finish()?;
+    let NewInvite { uses, expires_at, note } = NewInvite::read(body)?;
     let code = one_time::secret();
     let hash = one_time::hash(code.expose_secret());
-    let uses = i32::try_from(uses).unwrap_or(1);
+    let uses = uses.and_then(|uses| i32::try_from(uses).ok()).unwrap_or(1);
     let invite = invites::NewInvite {
         code_hash: &hash,
         uses,
@@ -130,15 +127,16 @@ async fn create(
         note: note.as_deref(),
         created_by: admin.user.id,
     };
-    let row = app.core.store.create_invite(&invite, app.core.clock.now()).await?;
+    let mut tx = app.core.store.begin().await?;
+    let row = tx.create_invite(&invite, app.core.clock.now()).await?;
     let facts = Facts::new().with(Field::Uses, uses).with(Field::ExpiresAt, expires_at);
     let entry = admin.does(Action::InviteCreated, &client).on(Target::invite(row.id.0));
-    app.core.audit.record(&entry.after(facts)).await?;
+    app.core.audit.commit(tx, &entry.after(facts)).await?;
     Ok(Json(InviteView::new(row, Vec::new(), Some(code.expose_secret().to_owned()))))
 }
 
 /// End an invite. Who has used it stays.
-#[utoipa::path(delete, path = "/api/admin/invites/{invite_id}", tag = "admin", params(("invite_id" = i64, Path)),
+#[utoipa::path(delete, operation_id = "revoke_invite", path = "/api/admin/invites/{invite_id}", tag = "admin", params(("invite_id" = i64, Path)),
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody)))]
 async fn revoke(
@@ -148,9 +146,10 @@ async fn revoke(
     Segment(id): Segment,
 ) -> Result<Json<Done>> {
     let id = InviteId(i64::from(path_id("invite_id", &id)?));
-    if !app.core.store.revoke_invite(id).await? {
+    let mut tx = app.core.store.begin().await?;
+    if !tx.revoke_invite(id).await? {
         return Err(ApiError::not_found(say("no_such_invite")));
     }
-    app.core.audit.record(&admin.does(Action::InviteDeleted, &client).on(Target::invite(id.0))).await?;
+    app.core.audit.commit(tx, &admin.does(Action::InviteDeleted, &client).on(Target::invite(id.0))).await?;
     Ok(Done::new(say("invite_ended")))
 }

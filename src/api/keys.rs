@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,8 +16,9 @@ use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Client, Member};
 use crate::auth::keys::{self, KeyHash};
 use crate::clock::Timestamp;
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
-use crate::edge::input::{Object, Segment, path_id};
+use crate::edge::input::{Segment, path_id};
 use crate::ids::{KeyId, UserId};
 use crate::messages::say;
 use crate::state::Invalidation;
@@ -37,7 +39,7 @@ struct Key {
     user_id: UserId,
     key: String,
     #[serde(flatten)]
-    about: About,
+    about: KeyDetails,
 }
 
 /// A key in a list.
@@ -48,12 +50,12 @@ struct KeyListItem {
     #[schema(example = "sk-9NOop...")]
     key_preview: String,
     #[serde(flatten)]
-    about: About,
+    about: KeyDetails,
 }
 
 /// What is known of a key besides its secret.
 #[derive(Debug, Serialize, ToSchema)]
-struct About {
+struct KeyDetails {
     name: Option<String>,
     description: Option<String>,
     /// Which accounts serve the key: `antigravity` (the native pool) or `kiro`.
@@ -67,7 +69,7 @@ struct About {
     expires_at: Option<Timestamp>,
 }
 
-impl From<ApiKeyRow> for About {
+impl From<ApiKeyRow> for KeyDetails {
     fn from(row: ApiKeyRow) -> Self {
         Self {
             name: row.name,
@@ -98,46 +100,31 @@ fn facts(row: &ApiKeyRow) -> Facts {
         .with(Field::LimitsModels, row.allowed_models.is_some())
 }
 
-/// What to make a key of. Everything is optional.
-#[derive(Default, ToSchema)]
-#[schema(as = CreateKey)]
-struct Wanted {
-    #[schema(max_length = 100)]
-    name: Option<String>,
-    #[schema(max_length = 500)]
-    description: Option<String>,
-    #[schema(default = "antigravity", max_length = 50)]
-    config_type: Option<String>,
-    expires_at: Option<Timestamp>,
-    allowed_models: Option<Vec<String>>,
-    #[schema(minimum = 1)]
-    requests_per_minute: Option<i64>,
-}
-
-impl Wanted {
-    fn read(mut body: Object) -> Result<Self> {
-        let wanted = Self {
-            name: body.optional_text("name", 100),
-            description: body.optional_text("description", 500),
-            config_type: body.optional_text("config_type", 50),
-            expires_at: body.optional_moment("expires_at"),
-            allowed_models: body.optional_texts("allowed_models", 256, 1_000),
-            requests_per_minute: body.optional_integer("requests_per_minute", 1, 1_000_000),
-        };
-        body.finish()?;
-        Ok(wanted)
+body! {
+    /// What to make a key of. Everything is optional.
+    struct CreateKey {
+        name: Option<String> = optional_text(100),
+        description: Option<String> = optional_text(500),
+        /// Which accounts serve the key: `antigravity` (the native pool, and the default) or `kiro`.
+        config_type: Option<String> = optional_text(50),
+        expires_at: Option<Timestamp> = optional_moment(),
+        /// Models that the key may call; absent means all.
+        allowed_models: Option<Vec<String>> = optional_texts(256, 1_000),
+        requests_per_minute: Option<i64> = optional_integer(1, 1_000_000),
     }
+    example {"name": "laptop", "allowed_models": ["gpt-5-mini"], "requests_per_minute": 60}
 }
 
 /// Make a key. The answer shows it in full.
-#[utoipa::path(post, path = "/api/api-keys", tag = "keys", request_body = Wanted, security(("access_token" = [])),
-    responses((status = 200, body = Key), (status = 403, body = ErrorBody), (status = 422, body = ValidationBody)))]
+#[utoipa::path(post, operation_id = "create_key", path = "/api/api-keys", tag = "keys", request_body = CreateKey, security(("access_token" = [])),
+    responses((status = 200, body = Key), (status = 403, body = ErrorBody),
+    (status = 409, body = ErrorBody, description = "As many keys as one member may have"), (status = 422, body = ValidationBody)))]
 async fn create(
     State(app): State<App>,
     client: Client,
     MemberBody(member, body): MemberBody,
 ) -> Result<Json<Key>> {
-    let wanted = Wanted::read(body)?;
+    let wanted = CreateKey::read(body)?;
     let config_type = wanted.config_type.as_deref().unwrap_or("antigravity");
     if config_type == "kiro" && !member.user.is_beta() {
         let message = say("kiro_needs_beta");
@@ -158,14 +145,19 @@ async fn create(
         requests_per_minute: wanted.requests_per_minute,
         expires_at: wanted.expires_at,
     };
-    let row = app.core.store.create_api_key(&key, app.core.clock.now()).await?;
+    let mut tx = app.core.store.begin().await?;
+    if tx.count_api_keys(member.user.id).await? >= keys::MOST {
+        let message = say("too_many_keys").with("most", keys::MOST);
+        return Err(ApiError::new(StatusCode::CONFLICT, "too_many_keys", message));
+    }
+    let row = tx.create_api_key(&key, app.core.clock.now()).await?;
     let entry = member.does(Action::KeyCreated, &client).on(Target::key(row.id));
-    app.core.audit.record(&entry.after(facts(&row))).await?;
+    app.core.audit.commit(tx, &entry.after(facts(&row))).await?;
     view(&app, row)
 }
 
 /// My keys, newest first.
-#[utoipa::path(get, path = "/api/api-keys", tag = "keys", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "list_keys", path = "/api/api-keys", tag = "keys", security(("access_token" = [])),
     responses((status = 200, body = Vec<KeyListItem>), (status = 401, body = ErrorBody)))]
 async fn list(State(app): State<App>, member: Member) -> Result<Json<Vec<KeyListItem>>> {
     let rows = app.core.store.list_api_keys(member.user.id).await?;
@@ -182,7 +174,7 @@ async fn list(State(app): State<App>, member: Member) -> Result<Json<Vec<KeyList
 }
 
 /// One of my keys, in full.
-#[utoipa::path(get, path = "/api/api-keys/{key_id}", tag = "keys", params(("key_id" = i32, Path)),
+#[utoipa::path(get, operation_id = "find_key", path = "/api/api-keys/{key_id}", tag = "keys", params(("key_id" = i32, Path)),
     security(("access_token" = [])), responses((status = 200, body = Key), (status = 404, body = ErrorBody)))]
 async fn get(State(app): State<App>, member: Member, Segment(id): Segment) -> Result<Json<Key>> {
     let id = KeyId(path_id("key_id", &id)?);
@@ -190,64 +182,65 @@ async fn get(State(app): State<App>, member: Member, Segment(id): Segment) -> Re
     view(&app, row.ok_or_else(|| ApiError::not_found(say("api_key_gone")))?)
 }
 
-/// Whether the key works.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
-struct KeyStatus {
-    is_active: bool,
+body! {
+    /// Whether the key works.
+    struct KeyStatus {
+        is_active: bool = boolean(),
+    }
+    example {"is_active": false}
 }
 
 /// Switch one of my keys on or off. Off is off on every instance within a second.
-#[utoipa::path(patch, path = "/api/api-keys/{key_id}/status", tag = "keys", params(("key_id" = i32, Path)),
+#[utoipa::path(patch, operation_id = "set_key_status", path = "/api/api-keys/{key_id}/status", tag = "keys", params(("key_id" = i32, Path)),
     request_body = KeyStatus, security(("access_token" = [])),
     responses((status = 200, body = Key), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn set_status(
     State(app): State<App>,
     client: Client,
     Segment(id): Segment,
-    MemberBody(member, mut body): MemberBody,
+    MemberBody(member, body): MemberBody,
 ) -> Result<Json<Key>> {
     let id = KeyId(path_id("key_id", &id)?);
-    let active = body.boolean("is_active");
-    body.finish()?;
-    let row = app.core.store.set_api_key_active(member.user.id, id, active).await?;
+    let KeyStatus { is_active } = KeyStatus::read(body)?;
+    let mut tx = app.core.store.begin().await?;
+    let row = tx.set_api_key_active(member.user.id, id, is_active).await?;
     let row = row.ok_or_else(|| ApiError::not_found(say("no_such_key")))?;
-    forget(&app, member.user.id, id).await?;
     let entry = member.does(Action::KeyChanged, &client).on(Target::key(id));
-    app.core.audit.record(&entry.after(Facts::new().with(Field::Active, active))).await?;
+    app.core.audit.commit(tx, &entry.after(Facts::new().with(Field::Active, is_active))).await?;
+    forget(&app, member.user.id, id).await?;
     view(&app, row)
 }
 
-/// The new name.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
-struct KeyName {
-    #[schema(max_length = 100)]
-    name: Option<String>,
+body! {
+    /// The new name.
+    struct KeyName {
+        name: Option<String> = optional_text(100),
+    }
+    example {"name": "laptop"}
 }
 
 /// Rename one of my keys.
-#[utoipa::path(patch, path = "/api/api-keys/{key_id}/name", tag = "keys", params(("key_id" = i32, Path)),
+#[utoipa::path(patch, operation_id = "rename_key", path = "/api/api-keys/{key_id}/name", tag = "keys", params(("key_id" = i32, Path)),
     request_body = KeyName, security(("access_token" = [])),
     responses((status = 200, body = Key), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn rename(
     State(app): State<App>,
     client: Client,
     Segment(id): Segment,
-    MemberBody(member, mut body): MemberBody,
+    MemberBody(member, body): MemberBody,
 ) -> Result<Json<Key>> {
     let id = KeyId(path_id("key_id", &id)?);
-    let name = body.optional_text("name", 100);
-    body.finish()?;
-    let row = app.core.store.rename_api_key(member.user.id, id, name.as_deref()).await?;
+    let KeyName { name } = KeyName::read(body)?;
+    let mut tx = app.core.store.begin().await?;
+    let row = tx.rename_api_key(member.user.id, id, name.as_deref()).await?;
     let row = row.ok_or_else(|| ApiError::not_found(say("no_such_key")))?;
     let entry = member.does(Action::KeyChanged, &client).on(Target::key(id));
-    app.core.audit.record(&entry.after(Facts::new().with(Field::Named, row.name.is_some()))).await?;
+    app.core.audit.commit(tx, &entry.after(Facts::new().with(Field::Named, row.name.is_some()))).await?;
     view(&app, row)
 }
 
 /// Delete one of my keys. It is refused on every instance within a second.
-#[utoipa::path(delete, path = "/api/api-keys/{key_id}", tag = "keys", params(("key_id" = i32, Path)),
+#[utoipa::path(delete, operation_id = "delete_key", path = "/api/api-keys/{key_id}", tag = "keys", params(("key_id" = i32, Path)),
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 404, body = ErrorBody)))]
 async fn delete(
     State(app): State<App>,
@@ -256,10 +249,11 @@ async fn delete(
     Segment(id): Segment,
 ) -> Result<Json<Done>> {
     let id = KeyId(path_id("key_id", &id)?);
-    let hash = app.core.store.delete_api_key(member.user.id, id).await?;
+    let mut tx = app.core.store.begin().await?;
+    let hash = tx.delete_api_key(member.user.id, id).await?;
     let hash = hash.ok_or_else(|| ApiError::not_found(say("no_such_key_to_delete")))?;
+    app.core.audit.commit(tx, &member.does(Action::KeyDeleted, &client).on(Target::key(id))).await?;
     app.core.state.publish(Invalidation::ApiKey(hash)).await;
-    app.core.audit.record(&member.does(Action::KeyDeleted, &client).on(Target::key(id))).await?;
     Ok(Done::new(say("api_key_deleted")))
 }
 

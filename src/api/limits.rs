@@ -8,12 +8,14 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::answer::Answer;
 use super::auth::Done;
 use crate::api::body::MemberBody;
 use crate::app::App;
-use crate::audit::{Action, Facts, Field, Target};
+use crate::audit::{Action, Entry, Facts, Field, Target};
 use crate::auth::extract::{Admin, Auditor, Client, Member};
 use crate::clock::Timestamp;
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::edge::input::{Object, QueryMap, Segment, path_id};
 use crate::ids::{KeyId, UserId};
@@ -60,103 +62,89 @@ impl From<LimitsRow> for LimitsView {
     }
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-struct LimitsList {
-    success: bool,
-    data: Vec<LimitsView>,
-}
-
-/// Limits to set; absent is no limit of that kind.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Object` reads member by member")]
-struct WantedLimits {
-    #[schema(minimum = 0)]
-    requests_per_minute: Option<i64>,
-    #[schema(minimum = 0)]
-    tokens_per_minute: Option<i64>,
-    #[schema(minimum = 0)]
-    concurrent_calls: Option<i64>,
-    #[schema(minimum = 0)]
-    monthly_micro_usd: Option<i64>,
-    /// Makes it an exception that ends then.
-    until: Option<Timestamp>,
-    #[schema(max_length = 200)]
-    note: Option<String>,
+body! {
+    /// Limits to set; absent is no limit of that kind.
+    struct WantedLimits {
+        /// Makes it an exception that ends then.
+        until: Option<Timestamp> = optional_moment(),
+        requests_per_minute: Option<i64> = optional_integer(0, MOST),
+        tokens_per_minute: Option<i64> = optional_integer(0, MOST),
+        concurrent_calls: Option<i64> = optional_integer(0, MOST),
+        /// Millionths of a dollar in a calendar month (UTC).
+        monthly_micro_usd: Option<i64> = optional_integer(0, MOST),
+        note: Option<String> = optional_text(200),
+    }
+    example {"requests_per_minute": 20, "concurrent_calls": 2}
 }
 
 const MOST: i64 = 1 << 52;
 
-fn read(mut body: Object, subject: Subject, now: Timestamp) -> Result<LimitsRow> {
-    let until = body.optional_moment("until");
-    let row = LimitsRow {
+fn read(body: Object, subject: Subject, now: Timestamp) -> Result<LimitsRow> {
+    let wanted = WantedLimits::read(body)?;
+    Ok(LimitsRow {
         subject_kind: subject.kind().to_owned(),
         subject_id: subject.number(),
-        is_exception: until.is_some(),
-        requests_per_minute: body.optional_integer("requests_per_minute", 0, MOST),
-        tokens_per_minute: body.optional_integer("tokens_per_minute", 0, MOST),
-        concurrent_calls: body.optional_integer("concurrent_calls", 0, MOST),
-        monthly_micro_usd: body.optional_integer("monthly_micro_usd", 0, MOST),
-        until,
-        note: body.optional_text("note", 200),
+        is_exception: wanted.until.is_some(),
+        requests_per_minute: wanted.requests_per_minute,
+        tokens_per_minute: wanted.tokens_per_minute,
+        concurrent_calls: wanted.concurrent_calls,
+        monthly_micro_usd: wanted.monthly_micro_usd,
+        until: wanted.until,
+        note: wanted.note,
         updated_at: now,
-    };
-    body.finish()?;
-    Ok(row)
+    })
 }
 
-async fn list(app: &App, subject: Subject) -> Result<Json<LimitsList>> {
+async fn list(app: &App, subject: Subject) -> Result<Json<Answer<Vec<LimitsView>>>> {
     let rows = app.core.store.find_limits(subject.kind(), subject.number()).await?;
-    Ok(Json(LimitsList { success: true, data: rows.into_iter().map(LimitsView::from).collect() }))
+    Ok(Answer::data(rows.into_iter().map(LimitsView::from).collect()))
 }
 
-/// Who sets limits, from where.
-struct By<'a>(&'a Member, &'a Client);
-
-impl By<'_> {
-    /// Tells every instance; this one knows it when the answer goes out.
-    async fn tell(&self, app: &App, subject: Subject) {
-        // Keys have limits from their owners only.
-        let whose = match subject {
-            Subject::User(id) => id,
-            Subject::Key(_) => self.0.user.id,
-        };
-        app.core.state.publish(Invalidation::Limits(whose, subject)).await;
-        app.gateway.fresh(whose).await;
-    }
-
-    async fn note(&self, app: &App, subject: Subject, after: Facts) -> Result<()> {
-        let target = match subject {
-            Subject::User(id) => Target::person(id),
-            Subject::Key(id) => Target::key(id),
-        };
-        Ok(app.core.audit.record(&self.0.does(Action::LimitChanged, self.1).on(target).after(after)).await?)
-    }
+/// Tells every instance; this one knows it when the answer goes out.
+async fn tell(app: &App, owner: UserId, subject: Subject) {
+    app.core.state.publish(Invalidation::Limits(owner, subject)).await;
+    app.gateway.fresh(owner).await;
 }
 
-async fn set(app: &App, subject: Subject, body: Object, by: By<'_>) -> Result<Json<Done>> {
+/// Somebody sets limits, from somewhere.
+fn entry(member: &Member, client: &Client, subject: Subject) -> Entry {
+    member.does(Action::LimitChanged, client).on(match subject {
+        Subject::User(id) => Target::person(id),
+        Subject::Key(id) => Target::key(id),
+    })
+}
+
+async fn set(app: &App, (owner, subject): Owned, body: Object, entry: Entry) -> Result<Json<Done>> {
     let row = read(body, subject, app.core.clock.now())?;
-    app.core.store.save_limits(&row).await?;
-    by.tell(app, subject).await;
     let facts =
         Facts::new().with(Field::RequestsPerMinute, row.requests_per_minute).with(Field::EndsAt, row.until);
-    by.note(app, subject, facts).await?;
+    let mut tx = app.core.store.begin().await?;
+    tx.save_limits(&row).await?;
+    app.core.audit.commit(tx, &entry.after(facts)).await?;
+    tell(app, owner, subject).await;
     Ok(Done::new(say("limits_set")))
 }
 
-async fn end(app: &App, subject: Subject, query: &QueryMap, by: By<'_>) -> Result<Json<Done>> {
+async fn end(app: &App, (owner, subject): Owned, query: &QueryMap, entry: &Entry) -> Result<Json<Done>> {
     let is_exception = query.given("exception") == Some("true");
-    if !app.core.store.delete_limits(subject.kind(), subject.number(), is_exception).await? {
+    let mut tx = app.core.store.begin().await?;
+    if !tx.delete_limits(subject.kind(), subject.number(), is_exception).await? {
         return Err(ApiError::not_found(say("no_such_limits")));
     }
-    by.tell(app, subject).await;
-    by.note(app, subject, Facts::new()).await?;
+    app.core.audit.commit(tx, entry).await?;
+    tell(app, owner, subject).await;
     Ok(Done::new(say("limits_ended")))
 }
 
-async fn person(app: &App, id: &str) -> Result<Subject> {
+/// Whose calls limits bear on, and whom they limit.
+type Owned = (UserId, Subject);
+
+async fn person(app: &App, id: &str) -> Result<Owned> {
     let id = UserId(path_id("user_id", id)?);
     let found = app.core.store.find_user(id).await?;
-    found.map(|user| Subject::User(user.id)).ok_or_else(|| ApiError::not_found(say("no_such_user")))
+    found
+        .map(|user| (user.id, Subject::User(user.id)))
+        .ok_or_else(|| ApiError::not_found(say("no_such_user")))
 }
 
 async fn own_key(app: &App, member: &Member, id: &str) -> Result<Subject> {
@@ -168,9 +156,13 @@ async fn own_key(app: &App, member: &Member, id: &str) -> Result<Subject> {
 /// What is set for a person.
 #[utoipa::path(get, path = "/api/admin/users/{user_id}/limits", tag = "admin", params(("user_id" = i32, Path)),
     security(("access_token" = [])),
-    responses((status = 200, body = LimitsList), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
-async fn user_limits(State(app): State<App>, _: Auditor, Segment(id): Segment) -> Result<Json<LimitsList>> {
-    list(&app, person(&app, &id).await?).await
+    responses((status = 200, body = Answer<Vec<LimitsView>>), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
+async fn user_limits(
+    State(app): State<App>,
+    _: Auditor,
+    Segment(id): Segment,
+) -> Result<Json<Answer<Vec<LimitsView>>>> {
+    list(&app, person(&app, &id).await?.1).await
 }
 
 /// Set a person's limits, for good or until a moment.
@@ -185,7 +177,8 @@ async fn set_user_limits(
     MemberBody(member, body): MemberBody,
 ) -> Result<Json<Done>> {
     let Admin(admin) = Admin::of(&app.auth, member)?;
-    set(&app, person(&app, &id).await?, body, By(&admin, &client)).await
+    let (owner, subject) = person(&app, &id).await?;
+    set(&app, (owner, subject), body, entry(&admin, &client, subject)).await
 }
 
 /// End a person's limits, or with `exception=true` their exception.
@@ -199,17 +192,18 @@ async fn end_user_limits(
     Segment(id): Segment,
     query: QueryMap,
 ) -> Result<Json<Done>> {
-    end(&app, person(&app, &id).await?, &query, By(&admin, &client)).await
+    let (owner, subject) = person(&app, &id).await?;
+    end(&app, (owner, subject), &query, &entry(&admin, &client, subject)).await
 }
 
 /// What is set for one of my keys.
 #[utoipa::path(get, path = "/api/api-keys/{key_id}/limits", tag = "keys", params(("key_id" = i32, Path)),
-    security(("access_token" = [])), responses((status = 200, body = LimitsList), (status = 404, body = ErrorBody)))]
+    security(("access_token" = [])), responses((status = 200, body = Answer<Vec<LimitsView>>), (status = 404, body = ErrorBody)))]
 async fn key_limits(
     State(app): State<App>,
     member: Member,
     Segment(id): Segment,
-) -> Result<Json<LimitsList>> {
+) -> Result<Json<Answer<Vec<LimitsView>>>> {
     list(&app, own_key(&app, &member, &id).await?).await
 }
 
@@ -223,7 +217,8 @@ async fn set_key_limits(
     Segment(id): Segment,
     MemberBody(member, body): MemberBody,
 ) -> Result<Json<Done>> {
-    set(&app, own_key(&app, &member, &id).await?, body, By(&member, &client)).await
+    let subject = own_key(&app, &member, &id).await?;
+    set(&app, (member.user.id, subject), body, entry(&member, &client, subject)).await
 }
 
 /// End the limits of one of my keys, or with `exception=true` their exception.
@@ -237,5 +232,6 @@ async fn end_key_limits(
     Segment(id): Segment,
     query: QueryMap,
 ) -> Result<Json<Done>> {
-    end(&app, own_key(&app, &member, &id).await?, &query, By(&member, &client)).await
+    let subject = own_key(&app, &member, &id).await?;
+    end(&app, (member.user.id, subject), &query, &entry(&member, &client, subject)).await
 }

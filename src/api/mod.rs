@@ -2,7 +2,6 @@
 //!
 //! The model endpoints are not here but in `gateway`.
 
-pub mod account_health;
 pub mod accounts;
 pub mod admin;
 mod answer;
@@ -42,7 +41,6 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(own_data::routes())
         .merge(keys::routes())
         .merge(accounts::routes())
-        .merge(account_health::routes())
         .merge(limits::routes())
         .merge(preference::routes())
         .merge(plugin::routes())

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use futures_util::stream;
 use secrecy::SecretString;
 use serde_json::json;
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -21,6 +20,7 @@ use crate::audit::{Action, Target};
 use crate::auth::delete_user::{self, Rows};
 use crate::auth::extract::{Client, Member};
 use crate::clock::Timestamp;
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::ids::UserId;
 use crate::messages::say;
@@ -37,7 +37,7 @@ const ROWS: i64 = 1_000;
 const MOST_ENTRIES: usize = 10_000;
 
 /// Everything that is kept of me: profile, keys and accounts without their secrets, sessions, calls.
-#[utoipa::path(get, path = "/api/users/me/export", tag = "users", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "export_my_data", path = "/api/users/me/export", tag = "users", security(("access_token" = [])),
     responses((status = 200, body = serde_json::Value), (status = 401, body = ErrorBody)))]
 async fn export(State(app): State<App>, member: Member, client: Client) -> Result<Response> {
     let entry = member.does(Action::DataExported, &client).on(Target::person(member.user.id));
@@ -132,14 +132,14 @@ impl Pages {
     }
 }
 
-/// Shows that it is meant.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
-struct Farewell {
-    /// Needed by who has a password.
-    password: Option<String>,
-    /// My own name, from who has no password.
-    username: Option<String>,
+body! {
+    /// Shows that it is meant.
+    struct Farewell {
+        /// Needed by who has a password.
+        password: Option<SecretString> = optional_secret(1_000),
+        /// My own name, from who has no password.
+        username: Option<String> = optional_text(255),
+    }
 }
 
 /// Remove myself with all that is mine. My calls stay in the totals, under nobody's name.
@@ -150,11 +150,9 @@ struct Farewell {
 async fn leave(
     State(app): State<App>,
     client: Client,
-    MemberBody(member, mut body): MemberBody,
+    MemberBody(member, body): MemberBody,
 ) -> Result<Json<Done>> {
-    let password = body.optional_text("password", 1_000).map(SecretString::from);
-    let username = body.optional_text("username", 255);
-    body.finish()?;
+    let Farewell { password, username } = Farewell::read(body)?;
     let user = &member.user;
     let meant = match user.password_hash.as_deref() {
         Some(hash) => {
@@ -171,7 +169,7 @@ async fn leave(
         return Err(ApiError::bad_request("not_confirmed", say("not_confirmed")));
     }
     app.core.state.login_succeeded(Subject::Account(&user.username)).await?;
-    delete_user::remove(&app.auth, user, Rows::Anonymised).await?;
-    app.core.audit.record(&member.does(Action::UserDeleted, &client).on(Target::person(user.id))).await?;
+    let entry = member.does(Action::UserDeleted, &client).on(Target::person(user.id));
+    delete_user::remove(&app.auth, user, Rows::Anonymised, &entry).await?;
     Ok(Done::new(say("farewell")))
 }

@@ -3,14 +3,15 @@
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::Answer;
 use crate::api::body::MemberBody;
 use crate::app::App;
-use crate::auth::extract::Member;
+use crate::audit::{Action, Facts, Field, Target};
+use crate::auth::extract::{Client, Member};
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, Result, ValidationBody};
 use crate::messages::say;
 use crate::state::Invalidation;
@@ -20,7 +21,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 }
 
 /// Which of the two sources of accounts is tried first.
-#[utoipa::path(get, path = "/api/plugin-api/preference", tag = "accounts", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "show_preference", path = "/api/plugin-api/preference", tag = "accounts", security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>)))]
 async fn preference(State(app): State<App>, member: Member) -> Result<Json<Answer<Value>>> {
     let user = app
@@ -39,11 +40,12 @@ async fn preference(State(app): State<App>, member: Member) -> Result<Json<Answe
     })))
 }
 
-/// 1: the shared pool first, 0: my own accounts first.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
-struct Preference {
-    prefer_shared: i32,
+body! {
+    /// 1: the shared pool first, 0: my own accounts first.
+    struct Preference {
+        prefer_shared: i64 = integer(0, 1),
+    }
+    example {"prefer_shared": 1}
 }
 
 /// Choose which source of accounts is tried first.
@@ -51,12 +53,16 @@ struct Preference {
     security(("access_token" = [])), responses((status = 200, body = Answer<Value>), (status = 422, body = ValidationBody)))]
 async fn set_preference(
     State(app): State<App>,
-    MemberBody(member, mut body): MemberBody,
+    client: Client,
+    MemberBody(member, body): MemberBody,
 ) -> Result<Json<Answer<Value>>> {
-    let prefer_shared = body.integer("prefer_shared", 0, 1);
-    body.finish()?;
+    let Preference { prefer_shared } = Preference::read(body)?;
     let id = member.user.id;
-    app.core.store.set_prefer_shared(id, prefer_shared == 1, app.core.clock.now()).await?;
+    let entry = member.does(Action::UserChanged, &client).on(Target::person(id));
+    let entry = entry.after(Facts::new().with(Field::PrefersShared, prefer_shared == 1));
+    let mut tx = app.core.store.begin().await?;
+    tx.set_prefer_shared(id, prefer_shared == 1, app.core.clock.now()).await?;
+    app.core.audit.commit(tx, &entry).await?;
     app.core.state.publish(Invalidation::User(id)).await;
     let message = say(if prefer_shared == 1 { "shared_first" } else { "own_first" });
     Ok(Answer::changed(message, json!({"user_id": id.to_string(), "prefer_shared": prefer_shared})))

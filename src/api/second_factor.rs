@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -18,8 +18,9 @@ use crate::auth::extract::{Client, Member};
 use crate::auth::one_time::{self, Door};
 use crate::auth::second_factor::{self, Proof};
 use crate::auth::sessions;
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, ErrorBody, FieldError, Result, ValidationBody};
-use crate::edge::input::{Body, Object};
+use crate::edge::input::Body;
 use crate::messages::say;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -37,7 +38,7 @@ struct TotpStatus {
 }
 
 /// Whether I have a second factor, and how many recovery codes are left.
-#[utoipa::path(get, path = "/api/users/me/totp", tag = "users", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "totp_status", path = "/api/users/me/totp", tag = "users", security(("access_token" = [])),
     responses((status = 200, body = TotpStatus), (status = 401, body = ErrorBody)))]
 async fn status(State(app): State<App>, member: Member) -> Result<Json<TotpStatus>> {
     let recovery_codes_left = app.core.store.count_recovery_codes(member.user.id).await?;
@@ -53,7 +54,7 @@ struct TotpSetup {
 }
 
 /// Begin to set a second factor up. Nothing changes until it is confirmed.
-#[utoipa::path(post, path = "/api/users/me/totp", tag = "users", security(("access_token" = [])),
+#[utoipa::path(post, operation_id = "begin_totp", path = "/api/users/me/totp", tag = "users", security(("access_token" = [])),
     responses((status = 200, body = TotpSetup), (status = 401, body = ErrorBody), (status = 409, body = ErrorBody)))]
 async fn begin(State(app): State<App>, member: Member) -> Result<Json<TotpSetup>> {
     let setup = second_factor::begin(&app.auth, &member.user).await?;
@@ -63,11 +64,12 @@ async fn begin(State(app): State<App>, member: Member) -> Result<Json<TotpSetup>
     }))
 }
 
-/// A code of the authenticator app.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
-struct TotpCode {
-    code: String,
+body! {
+    /// A code of the authenticator app.
+    struct TotpCode {
+        code: SecretString = secret(1, 20),
+    }
+    example {"code": "123456"}
 }
 
 /// Codes for who loses the device. They are shown once; each is good once.
@@ -78,35 +80,28 @@ struct RecoveryCodes {
 }
 
 /// Confirm the second factor with a first code. The answer has the recovery codes.
-#[utoipa::path(post, path = "/api/users/me/totp/confirm", tag = "users", request_body = TotpCode,
+#[utoipa::path(post, operation_id = "confirm_totp", path = "/api/users/me/totp/confirm", tag = "users", request_body = TotpCode,
     security(("access_token" = [])), responses((status = 200, body = RecoveryCodes), (status = 400, body = ErrorBody),
     (status = 401, body = ErrorBody), (status = 422, body = ValidationBody), (status = 429, body = ErrorBody)))]
 async fn confirm(
     State(app): State<App>,
     client: Client,
-    MemberBody(member, mut body): MemberBody,
+    MemberBody(member, body): MemberBody,
 ) -> Result<Json<RecoveryCodes>> {
-    let code = body.secret("code", 1, 20);
-    body.finish()?;
-    let codes = second_factor::confirm(&app.auth, &member.user, &code).await?;
+    let TotpCode { code } = TotpCode::read(body)?;
     let entry = member.does(Action::SecondFactorEnabled, &client).on(Target::person(member.user.id));
-    app.core.audit.record(&entry).await?;
+    let codes = second_factor::confirm(&app.auth, &member.user, &code, &entry).await?;
     let recovery_codes = codes.iter().map(|code| code.expose_secret().to_owned()).collect();
     Ok(Json(RecoveryCodes { success: true, recovery_codes }))
 }
 
-/// A code of the authenticator app, or a recovery code.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
-struct TotpProof {
-    code: Option<String>,
-    recovery_code: Option<String>,
-}
-
-/// What the body shows as second factor, under the names that the route has for it.
-pub(super) fn proof(body: &mut Object, code: &str, recovery: &str) -> Option<Proof> {
-    let recovery = body.optional_text(recovery, 100).map(|text| Proof::Recovery(text.into()));
-    body.optional_text(code, 20).map(|text| Proof::Code(text.into())).or(recovery)
+body! {
+    /// A code of the authenticator app, or a recovery code.
+    struct TotpProof {
+        recovery_code: Option<SecretString> = optional_secret(100),
+        code: Option<SecretString> = optional_secret(20),
+    }
+    example {"code": "123456"}
 }
 
 fn missing_code() -> ApiError {
@@ -115,41 +110,39 @@ fn missing_code() -> ApiError {
 }
 
 /// Remove my second factor, showing it once more.
-#[utoipa::path(delete, path = "/api/users/me/totp", tag = "users", request_body = TotpProof,
+#[utoipa::path(delete, operation_id = "remove_totp", path = "/api/users/me/totp", tag = "users", request_body = TotpProof,
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 401, body = ErrorBody),
     (status = 422, body = ValidationBody), (status = 429, body = ErrorBody)))]
 async fn remove(
     State(app): State<App>,
     client: Client,
-    MemberBody(member, mut body): MemberBody,
+    MemberBody(member, body): MemberBody,
 ) -> Result<Json<Done>> {
-    let proof = proof(&mut body, "code", "recovery_code");
-    body.finish()?;
-    second_factor::remove(&app.auth, &member.user, &proof.ok_or_else(missing_code)?, &client).await?;
+    let TotpProof { recovery_code, code } = TotpProof::read(body)?;
+    let proof = Proof::of(code, recovery_code).ok_or_else(missing_code)?;
+    second_factor::verify(&app.auth, &member.user, &proof, &client).await?;
     let entry = member.does(Action::SecondFactorDisabled, &client).on(Target::person(member.user.id));
-    app.core.audit.record(&entry).await?;
+    second_factor::remove(&app.auth, &member.user, &entry).await?;
     Ok(Done::new(say("totp_removed")))
 }
 
-/// The second half of a sign-in.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
-struct SecondHalf {
-    /// The `totp_challenge` of the first half's answer.
-    challenge: String,
-    code: Option<String>,
-    recovery_code: Option<String>,
+body! {
+    /// The second half of a sign-in.
+    struct SecondHalf {
+        /// The `totp_challenge` of the first half's answer.
+        challenge: String = text(1, 100),
+        recovery_code: Option<SecretString> = optional_secret(100),
+        code: Option<SecretString> = optional_secret(20),
+    }
 }
 
 /// Finish a sign-in that asked for the second factor.
-#[utoipa::path(post, path = "/api/auth/totp", tag = "auth", request_body = SecondHalf, responses(
+#[utoipa::path(post, operation_id = "finish_sign_in", path = "/api/auth/totp", tag = "auth", request_body = SecondHalf, responses(
     (status = 200, body = SignInAnswer), (status = 401, body = ErrorBody), (status = 422, body = ValidationBody),
     (status = 429, body = ErrorBody)))]
-async fn second_half(State(app): State<App>, client: Client, Body(mut body): Body) -> Result<Response> {
-    let challenge = body.text("challenge", 1, 100);
-    let proof = proof(&mut body, "code", "recovery_code");
-    body.finish()?;
-    let proof = proof.ok_or_else(missing_code)?;
+async fn second_half(State(app): State<App>, client: Client, Body(body): Body) -> Result<Response> {
+    let SecondHalf { challenge, recovery_code, code } = SecondHalf::read(body)?;
+    let proof = Proof::of(code, recovery_code).ok_or_else(missing_code)?;
     let over = || ApiError::new(StatusCode::UNAUTHORIZED, "challenge_over", say("challenge_over"));
     let user = one_time::look(&app.auth, Door::SecondFactor, &challenge).await?.ok_or_else(over)?;
     second_factor::verify(&app.auth, &user, &proof, &client).await?;

@@ -2,17 +2,20 @@
 
 use axum::Json;
 use axum::extract::State;
+use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::answer::Answer;
 use super::auth::{Done, TokenAnswer};
 use crate::api::body::MemberBody;
 use crate::app::App;
 use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Client, Member};
 use crate::auth::{passwords, sessions};
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::edge::input::Segment;
 use crate::messages::say;
@@ -35,16 +38,10 @@ struct SessionView {
     current: bool,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-struct SessionList {
-    success: bool,
-    data: Vec<SessionView>,
-}
-
 /// My sessions, newest first.
-#[utoipa::path(get, path = "/api/auth/sessions", tag = "auth", security(("access_token" = [])),
-    responses((status = 200, body = SessionList), (status = 401, body = ErrorBody)))]
-async fn list(State(app): State<App>, member: Member) -> Result<Json<SessionList>> {
+#[utoipa::path(get, operation_id = "list_sessions", path = "/api/auth/sessions", tag = "auth", security(("access_token" = [])),
+    responses((status = 200, body = Answer<Vec<SessionView>>), (status = 401, body = ErrorBody)))]
+async fn list(State(app): State<App>, member: Member) -> Result<Json<Answer<Vec<SessionView>>>> {
     let mut data = Vec::new();
     for (id, record) in app.core.state.sessions_of(member.user.id).await? {
         let current = member.claims.sid.as_deref() == Some(id.as_str());
@@ -59,11 +56,11 @@ async fn list(State(app): State<App>, member: Member) -> Result<Json<SessionList
         });
     }
     data.sort_by(|one, other| other.last_used_at.cmp(&one.last_used_at));
-    Ok(Json(SessionList { success: true, data }))
+    Ok(Answer::data(data))
 }
 
 /// End one of my sessions, everywhere and at once.
-#[utoipa::path(delete, path = "/api/auth/sessions/{session_id}", tag = "auth", params(("session_id" = String, Path)),
+#[utoipa::path(delete, operation_id = "end_session", path = "/api/auth/sessions/{session_id}", tag = "auth", params(("session_id" = String, Path)),
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 404, body = ErrorBody)))]
 async fn end(
     State(app): State<App>,
@@ -75,36 +72,35 @@ async fn end(
     if !mine.iter().any(|(sid, _)| *sid == id) {
         return Err(ApiError::not_found(say("no_such_session")));
     }
-    app.core.state.end_session(&id, app.auth.tokens.refresh_life()).await?;
+    // Recorded first: who is told that it failed asks again, and nothing ends unrecorded.
     let entry = member.does(Action::SessionEnded, &client).on(Target::person(member.user.id));
     app.core.audit.record(&entry.after(Facts::new().typed(Field::Session, &id))).await?;
+    app.core.state.end_session(&id, app.auth.tokens.refresh_life()).await?;
     Ok(Done::new(say("session_ended")))
 }
 
 /// End all my sessions but this one.
-#[utoipa::path(delete, path = "/api/auth/sessions", tag = "auth", security(("access_token" = [])),
+#[utoipa::path(delete, operation_id = "end_other_sessions", path = "/api/auth/sessions", tag = "auth", security(("access_token" = [])),
     responses((status = 200, body = Done), (status = 401, body = ErrorBody)))]
 async fn end_others(State(app): State<App>, member: Member, client: Client) -> Result<Json<Done>> {
-    let mut count = 0_u32;
-    for (sid, _) in app.core.state.sessions_of(member.user.id).await? {
-        if member.claims.sid.as_deref() != Some(sid.as_str()) {
-            app.core.state.end_session(&sid, app.auth.tokens.refresh_life()).await?;
-            count += 1;
-        }
-    }
+    let mut others = app.core.state.sessions_of(member.user.id).await?;
+    others.retain(|(sid, _)| member.claims.sid.as_deref() != Some(sid.as_str()));
     let entry = member.does(Action::SessionEnded, &client).on(Target::person(member.user.id));
+    let count = i64::try_from(others.len()).unwrap_or(i64::MAX);
     app.core.audit.record(&entry.after(Facts::new().with(Field::Count, count))).await?;
+    for (sid, _) in others {
+        app.core.state.end_session(&sid, app.auth.tokens.refresh_life()).await?;
+    }
     Ok(Done::new(say("other_sessions_ended")))
 }
 
-/// A new password in place of the present one.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
-struct PasswordChange {
-    /// Needed by who has a password.
-    current_password: Option<String>,
-    #[schema(min_length = 8, max_length = 128, format = Password)]
-    new_password: String,
+body! {
+    /// A new password in place of the present one.
+    struct PasswordChange {
+        /// Needed by who has a password.
+        current_password: Option<SecretString> = optional_secret(1_000),
+        new_password: SecretString = secret(passwords::SHORTEST, passwords::LONGEST),
+    }
 }
 
 /// Change my password. All sessions end but this one, which goes on with the tokens of the answer.
@@ -114,13 +110,10 @@ struct PasswordChange {
 async fn change_password(
     State(app): State<App>,
     client: Client,
-    MemberBody(member, mut body): MemberBody,
+    MemberBody(member, body): MemberBody,
 ) -> Result<Json<TokenAnswer>> {
-    let current = body.optional_text("current_password", 1_000).map(secrecy::SecretString::from);
-    let new = body.secret("new_password", passwords::SHORTEST, passwords::LONGEST);
-    body.finish()?;
-    let pair = sessions::change_password(&app.auth, &member, current.as_ref(), &new, &client).await?;
-    let entry = member.does(Action::PasswordChanged, &client).on(Target::person(member.user.id));
-    app.core.audit.record(&entry).await?;
+    let PasswordChange { current_password, new_password } = PasswordChange::read(body)?;
+    let current = current_password.as_ref();
+    let pair = sessions::change_password(&app.auth, &member, current, &new_password, &client).await?;
     Ok(Json(TokenAnswer::new(&app, pair, None)))
 }

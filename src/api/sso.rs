@@ -13,16 +13,17 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Done, TokenAnswer, signed_in};
+use super::auth::{Done, NotSignedIn, TokenAnswer, signed_in};
 use super::browser::{Browser, error_page, see_other, to_front_end, with_cookie, without_cookie};
 use crate::app::App;
-use crate::audit::{Action, Actor, Entry, Facts, Field, Target};
 use crate::auth::extract::Client;
 use crate::auth::sessions;
 use crate::auth::signin::pending::{self, Bringer, Link, Pending};
 use crate::auth::signin::{self, Returned, Way, people};
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, ErrorBody, FieldError, Result, ValidationBody};
 use crate::edge::input::{Body, QueryMap, Segment, query_invalid};
+use crate::edge::openapi::one_of;
 use crate::messages::say;
 use crate::store::users::User;
 
@@ -38,6 +39,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(handover))
 }
 
+one_of!(provider_kind: "linuxdo", "github", "oidc");
+
 /// One way to sign in elsewhere.
 #[derive(Debug, Serialize, ToSchema)]
 struct ProviderView {
@@ -45,7 +48,7 @@ struct ProviderView {
     name: String,
     /// What people read.
     label: String,
-    /// `linuxdo`, `github` or `oidc`.
+    #[schema(schema_with = provider_kind)]
     kind: &'static str,
     /// Where a sign-in begins.
     login_path: String,
@@ -58,7 +61,7 @@ struct ProviderList {
 }
 
 /// The ways to sign in elsewhere, for the sign-in page.
-#[utoipa::path(get, path = "/api/auth/providers", tag = "auth", responses((status = 200, body = ProviderList)))]
+#[utoipa::path(get, operation_id = "list_sign_in_providers", path = "/api/auth/providers", tag = "auth", responses((status = 200, body = ProviderList)))]
 async fn providers(State(app): State<App>) -> Json<ProviderList> {
     let view = |way: &Way<'_>| ProviderView {
         name: way.name().to_owned(),
@@ -75,7 +78,7 @@ async fn providers(State(app): State<App>) -> Json<ProviderList> {
 
 /// Where to send the browser.
 #[derive(Debug, Serialize, ToSchema)]
-struct Begun {
+pub(super) struct SignInBegun {
     authorization_url: String,
     state: String,
 }
@@ -107,7 +110,7 @@ pub(super) async fn begin(
     let response = if redirects && browser.0.navigates {
         see_other(&authorization_url)?
     } else {
-        Json(Begun { authorization_url, state }).into_response()
+        Json(SignInBegun { authorization_url, state }).into_response()
     };
     Ok(with_cookie(response, &cookie, way.is_secure()))
 }
@@ -128,12 +131,9 @@ async fn complete(
     let pending = pending::take(&app.auth, way, &returned.state, bringer).await?;
     let profile = signin::fetch(&app.auth, way, returned, &pending).await?;
     match &pending.link {
-        None => Ok(Outcome::SignedIn(people::sign_in(&app.auth, way, &profile).await?)),
+        None => Ok(Outcome::SignedIn(people::sign_in(&app.auth, way, &profile, client).await?)),
         Some(link) => {
-            people::link(&app.auth, way, &profile, link).await?;
-            let entry = Entry::new(Action::IdentityLinked, Actor::Person(link.user), client);
-            let facts = Facts::new().typed(Field::Provider, way.name());
-            app.core.audit.record(&entry.on(Target::person(link.user)).after(facts)).await?;
+            people::link(&app.auth, way, &profile, link, client).await?;
             Ok(Outcome::Linked)
         }
     }
@@ -224,24 +224,22 @@ async fn returned(app: &App, way: &Way<'_>, query: &QueryMap, browser: &Browser)
     }
 }
 
-/// What a dashboard's server brings.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
-struct CallbackBody {
-    code: String,
-    state: String,
+body! {
+    /// What a dashboard's server brings.
+    struct CallbackBody {
+        code: String = text(0, LONGEST_CODE),
+        state: String = text(0, LONGEST_CODE),
+    }
 }
 
-fn returned_body(Body(mut body): Body) -> Result<Returned> {
-    let code = body.text("code", 0, LONGEST_CODE);
-    let state = body.text("state", 0, LONGEST_CODE);
-    body.finish()?;
+fn returned_body(Body(body): Body) -> Result<Returned> {
+    let CallbackBody { code, state } = CallbackBody::read(body)?;
     Ok(Returned { code, state })
 }
 
 /// Begin to sign in at Linux.do.
 #[utoipa::path(get, path = "/api/auth/sso/initiate", tag = "auth", responses(
-    (status = 200, body = Begun), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
+    (status = 200, body = SignInBegun), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
 async fn linux_do_initiate(State(app): State<App>, client: Client, browser: Browser) -> Result<Response> {
     begin(&app, &Way::named(&app.auth, "linuxdo")?, &client, &browser, None, false).await
 }
@@ -250,7 +248,7 @@ async fn linux_do_initiate(State(app): State<App>, client: Client, browser: Brow
 #[utoipa::path(get, path = "/api/auth/sso/callback", tag = "auth",
     params(("code" = String, Query), ("state" = String, Query)), responses(
     (status = 200, body = TokenAnswer), (status = 303, description = "To the front end, for a browser"),
-    (status = 400, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ValidationBody)))]
+    (status = 401, body = NotSignedIn), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn linux_do_callback(
     State(app): State<App>,
     client: Client,
@@ -262,14 +260,15 @@ async fn linux_do_callback(
 
 /// Begin to sign in at GitHub.
 #[utoipa::path(get, path = "/api/auth/github/login", tag = "auth", responses(
-    (status = 200, body = Begun), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
+    (status = 200, body = SignInBegun), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody)))]
 async fn github_login(State(app): State<App>, client: Client, browser: Browser) -> Result<Response> {
     begin(&app, &Way::named(&app.auth, "github")?, &client, &browser, None, false).await
 }
 
 /// Come back from GitHub through a dashboard.
 #[utoipa::path(post, path = "/api/auth/github/callback", tag = "auth", request_body = CallbackBody, responses(
-    (status = 200, body = TokenAnswer), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
+    (status = 200, body = TokenAnswer), (status = 400, body = ErrorBody), (status = 401, body = NotSignedIn),
+    (status = 403, body = ErrorBody),
     (status = 422, body = ValidationBody)))]
 async fn github_callback(
     State(app): State<App>,
@@ -285,7 +284,7 @@ async fn github_callback(
 #[utoipa::path(get, path = "/api/auth/github/callback", tag = "auth",
     params(("code" = String, Query), ("state" = String, Query)), responses(
     (status = 200, body = TokenAnswer), (status = 303, description = "To the front end, for a browser"),
-    (status = 400, body = ErrorBody), (status = 422, body = ValidationBody)))]
+    (status = 401, body = NotSignedIn), (status = 400, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn github_return(
     State(app): State<App>,
     client: Client,
@@ -305,7 +304,7 @@ fn oidc<'a>(app: &'a App, name: &str) -> Result<Way<'a>> {
 
 /// Begin to sign in at an OpenID Connect provider. A browser that navigates here is sent there.
 #[utoipa::path(get, path = "/api/auth/oidc/{name}/login", tag = "auth", params(("name" = String, Path)), responses(
-    (status = 200, body = Begun), (status = 303, description = "To the provider, for a browser"),
+    (status = 200, body = SignInBegun), (status = 303, description = "To the provider, for a browser"),
     (status = 404, body = ErrorBody), (status = 429, body = ErrorBody), (status = 502, body = ErrorBody)))]
 async fn oidc_login(
     State(app): State<App>,
@@ -323,7 +322,8 @@ async fn oidc_login(
 /// Come back from an OpenID Connect provider through a script of the same browser.
 #[utoipa::path(post, path = "/api/auth/oidc/{name}/callback", tag = "auth", params(("name" = String, Path)),
     request_body = CallbackBody, responses(
-    (status = 200, body = TokenAnswer), (status = 400, body = ErrorBody), (status = 403, body = ErrorBody),
+    (status = 200, body = TokenAnswer), (status = 400, body = ErrorBody), (status = 401, body = NotSignedIn),
+    (status = 403, body = ErrorBody),
     (status = 422, body = ValidationBody), (status = 502, body = ErrorBody)))]
 async fn oidc_callback(
     State(app): State<App>,
@@ -341,7 +341,7 @@ async fn oidc_callback(
 #[utoipa::path(get, path = "/api/auth/oidc/{name}/callback", tag = "auth",
     params(("name" = String, Path), ("code" = String, Query), ("state" = String, Query)), responses(
     (status = 200, body = TokenAnswer), (status = 303, description = "To the front end, for a browser"),
-    (status = 400, body = ErrorBody), (status = 422, body = ValidationBody), (status = 502, body = ErrorBody)))]
+    (status = 401, body = NotSignedIn), (status = 400, body = ErrorBody), (status = 422, body = ValidationBody), (status = 502, body = ErrorBody)))]
 async fn oidc_return(
     State(app): State<App>,
     Segment(name): Segment,
@@ -352,26 +352,25 @@ async fn oidc_return(
     answer_return(&app, &oidc(&app, &name)?, &query, &client, &browser).await
 }
 
-/// The one-time code that a browser was sent to the front end with.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Body` reads member by member")]
-struct HandoverBody {
-    code: String,
+body! {
+    /// The one-time code that a browser was sent to the front end with.
+    struct HandoverBody {
+        code: String = text(0, LONGEST_CODE),
+    }
 }
 
 /// Exchange the code of a finished sign-in for tokens: once, and only the browser that signed in.
 #[utoipa::path(post, path = "/api/auth/handover", tag = "auth", request_body = HandoverBody, responses(
     (status = 200, body = TokenAnswer), (status = 400, body = ErrorBody),
-    (status = 401, body = ErrorBody, description = "The second factor is still to be shown"),
+    (status = 401, body = NotSignedIn, description = "The second factor is still to be shown"),
     (status = 422, body = ValidationBody)))]
 async fn handover(
     State(app): State<App>,
     client: Client,
     browser: Browser,
-    Body(mut body): Body,
+    Body(body): Body,
 ) -> Result<Response> {
-    let code = body.text("code", 0, LONGEST_CODE);
-    body.finish()?;
+    let HandoverBody { code } = HandoverBody::read(body)?;
     let invalid = || ApiError::bad_request("invalid_handover", say("sign_in_handover_invalid"));
     let redeemed = pending::redeem(&app.auth, &code, browser.0.cookie.as_deref()).await?;
     let (id, generation) = redeemed.ok_or_else(invalid)?;

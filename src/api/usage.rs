@@ -30,7 +30,7 @@ const LONGEST_PERIOD_DAYS: u32 = 400;
 
 /// One page of calls, newest first.
 #[derive(Debug, Serialize, ToSchema)]
-struct Page {
+struct UsagePage {
     success: bool,
     data: Vec<UsageLog>,
     /// Give it as `cursor` to get the next page; null on the last.
@@ -73,14 +73,14 @@ fn filter(query: &QueryMap) -> Result<UsageFilter> {
 }
 
 /// My calls, newest first.
-#[utoipa::path(get, path = "/api/usage/logs", tag = "usage", security(("access_token" = [])), params(
-    ("from" = Option<String>, Query, description = "RFC 3339; calls at or after"),
-    ("until" = Option<String>, Query, description = "RFC 3339; calls before"),
+#[utoipa::path(get, operation_id = "usage_logs", path = "/api/usage/logs", tag = "usage", security(("access_token" = [])), params(
+    ("from" = Option<Timestamp>, Query, description = "RFC 3339; calls at or after"),
+    ("until" = Option<Timestamp>, Query, description = "RFC 3339; calls before"),
     ("api_key_id" = Option<i32>, Query), ("model" = Option<String>, Query),
     ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ("limit" = Option<i64>, Query, description = "1 to 1000, 50 unless told")),
-    responses((status = 200, body = Page), (status = 422, body = ValidationBody)))]
-async fn logs(State(app): State<App>, member: Member, query: QueryMap) -> Result<Json<Page>> {
+    responses((status = 200, body = UsagePage), (status = 422, body = ValidationBody)))]
+async fn logs(State(app): State<App>, member: Member, query: QueryMap) -> Result<Json<UsagePage>> {
     let limit = number(&query, "limit")?.unwrap_or(DEFAULT_PAGE).clamp(1, LARGEST_PAGE);
     let after = parse_cursor(&query)?;
     app.gateway.settled().await;
@@ -91,12 +91,12 @@ async fn logs(State(app): State<App>, member: Member, query: QueryMap) -> Result
     }
     let last = data.last().filter(|_| has_more);
     let next_cursor = last.map(|row| format!("{}-{}", row.created_at.micros(), row.id));
-    Ok(Json(Page { success: true, data, next_cursor }))
+    Ok(Json(UsagePage { success: true, data, next_cursor }))
 }
 
-/// Sums over some calls.
+/// UsageTotals over some calls.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
-struct Sums {
+struct UsageTotals {
     calls: i64,
     input_tokens: i64,
     output_tokens: i64,
@@ -110,7 +110,7 @@ struct Sums {
     outcomes: BTreeMap<String, i64>,
 }
 
-impl Sums {
+impl UsageTotals {
     #[expect(clippy::cast_precision_loss, reason = "shown to people; the rows keep the exact number")]
     fn add(&mut self, row: &UsageSums) {
         self.calls += row.calls;
@@ -128,45 +128,45 @@ impl Sums {
 
 /// The sums of one day (UTC).
 #[derive(Debug, Serialize, ToSchema)]
-struct Day {
+struct UsageOfDay {
     #[schema(example = "2026-01-31")]
     day: String,
     #[serde(flatten)]
-    sums: Sums,
+    sums: UsageTotals,
 }
 
 /// The sums of one model.
 #[derive(Debug, Serialize, ToSchema)]
-struct OfModel {
+struct UsageOfModel {
     model_name: Option<String>,
     #[serde(flatten)]
-    sums: Sums,
+    sums: UsageTotals,
 }
 
 /// The sums of one key; null stands for calls with an access token or a key that was deleted.
 #[derive(Debug, Serialize, ToSchema)]
-struct OfKey {
+struct UsageOfKey {
     api_key_id: Option<KeyId>,
     #[serde(flatten)]
-    sums: Sums,
+    sums: UsageTotals,
 }
 
 /// The sums of a period, whole and by day, model and key.
 #[derive(Debug, Serialize, ToSchema)]
-struct Stats {
+struct UsageStats {
     from: Timestamp,
     until: Timestamp,
-    total: Sums,
-    by_day: Vec<Day>,
-    by_model: Vec<OfModel>,
-    by_key: Vec<OfKey>,
+    total: UsageTotals,
+    by_day: Vec<UsageOfDay>,
+    by_model: Vec<UsageOfModel>,
+    by_key: Vec<UsageOfKey>,
 }
 
 /// The sums of a period.
 #[derive(Debug, Serialize, ToSchema)]
-struct StatsAnswer {
+struct UsageStatsAnswer {
     success: bool,
-    data: Stats,
+    data: UsageStats,
 }
 
 fn date(day: i64) -> String {
@@ -174,8 +174,11 @@ fn date(day: i64) -> String {
     midnight.split('T').next().unwrap_or_default().to_owned()
 }
 
-fn group<K: Ord>(rows: &[UsageSums], key: impl Fn(&UsageSums) -> K) -> impl Iterator<Item = (K, Sums)> {
-    let mut groups: BTreeMap<K, Sums> = BTreeMap::new();
+fn group<K: Ord>(
+    rows: &[UsageSums],
+    key: impl Fn(&UsageSums) -> K,
+) -> impl Iterator<Item = (K, UsageTotals)> {
+    let mut groups: BTreeMap<K, UsageTotals> = BTreeMap::new();
     for row in rows {
         groups.entry(key(row)).or_default().add(row);
     }
@@ -183,11 +186,11 @@ fn group<K: Ord>(rows: &[UsageSums], key: impl Fn(&UsageSums) -> K) -> impl Iter
 }
 
 /// My calls summed up over a period, by day, model and key.
-#[utoipa::path(get, path = "/api/usage/stats", tag = "usage", security(("access_token" = [])), params(
-    ("from" = Option<String>, Query, description = "RFC 3339; 30 days ago unless told"),
-    ("until" = Option<String>, Query, description = "RFC 3339; now unless told")),
-    responses((status = 200, body = StatsAnswer), (status = 422, body = ValidationBody)))]
-async fn stats(State(app): State<App>, member: Member, query: QueryMap) -> Result<Json<StatsAnswer>> {
+#[utoipa::path(get, operation_id = "usage_stats", path = "/api/usage/stats", tag = "usage", security(("access_token" = [])), params(
+    ("from" = Option<Timestamp>, Query, description = "RFC 3339; 30 days ago unless told"),
+    ("until" = Option<Timestamp>, Query, description = "RFC 3339; now unless told")),
+    responses((status = 200, body = UsageStatsAnswer), (status = 422, body = ValidationBody)))]
+async fn stats(State(app): State<App>, member: Member, query: QueryMap) -> Result<Json<UsageStatsAnswer>> {
     let now = app.core.clock.now().plus(Duration::from_secs(1));
     let until = moment(&query, "until")?.unwrap_or(now);
     let from = moment(&query, "from")?.unwrap_or_else(|| until.minus(DAY * DEFAULT_PERIOD_DAYS));
@@ -196,12 +199,15 @@ async fn stats(State(app): State<App>, member: Member, query: QueryMap) -> Resul
     }
     app.gateway.settled().await;
     let rows = app.core.store.sum_usage(member.user.id, from, until).await.map_err(ApiError::from)?;
-    let mut total = Sums::default();
+    let mut total = UsageTotals::default();
     rows.iter().for_each(|row| total.add(row));
-    let by_day = group(&rows, |row| row.day).map(|(day, sums)| Day { day: date(day), sums }).collect();
+    let by_day = group(&rows, |row| row.day).map(|(day, sums)| UsageOfDay { day: date(day), sums }).collect();
     let by_model = group(&rows, |row| row.model_name.clone());
-    let by_model = by_model.map(|(model_name, sums)| OfModel { model_name, sums }).collect();
+    let by_model = by_model.map(|(model_name, sums)| UsageOfModel { model_name, sums }).collect();
     let by_key = group(&rows, |row| row.api_key_id);
-    let by_key = by_key.map(|(api_key_id, sums)| OfKey { api_key_id, sums }).collect();
-    Ok(Json(StatsAnswer { success: true, data: Stats { from, until, total, by_day, by_model, by_key } }))
+    let by_key = by_key.map(|(api_key_id, sums)| UsageOfKey { api_key_id, sums }).collect();
+    Ok(Json(UsageStatsAnswer {
+        success: true,
+        data: UsageStats { from, until, total, by_day, by_model, by_key },
+    }))
 }

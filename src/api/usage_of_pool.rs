@@ -15,6 +15,7 @@ use super::answer::Answer;
 use super::plugin::quotas::{AccountQuota, Consumption, SharedPool, UserQuota, units};
 use crate::app::App;
 use crate::auth::extract::Member;
+use crate::clock::Timestamp;
 use crate::edge::error::{Result, ValidationBody};
 use crate::edge::input::QueryMap;
 
@@ -38,7 +39,7 @@ struct Quotas {
 }
 
 /// My quota for others' accounts, and the shared pool.
-#[utoipa::path(get, path = "/api/usage/quotas", tag = "usage", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "usage_quotas", path = "/api/usage/quotas", tag = "usage", security(("access_token" = [])),
     responses((status = 200, body = Answer<Quotas>)))]
 async fn quotas(State(app): State<App>, member: Member) -> Result<Json<Answer<Quotas>>> {
     Ok(Answer::data(Quotas {
@@ -48,9 +49,9 @@ async fn quotas(State(app): State<App>, member: Member) -> Result<Json<Answer<Qu
 }
 
 /// My calls that accounts served, newest first.
-#[utoipa::path(get, path = "/api/usage/consumption", tag = "usage", security(("access_token" = [])), params(
+#[utoipa::path(get, operation_id = "usage_consumption", path = "/api/usage/consumption", tag = "usage", security(("access_token" = [])), params(
     ("limit" = Option<i64>, Query, description = "1 to 1000, 50 unless told"),
-    ("start_date" = Option<String>, Query), ("end_date" = Option<String>, Query)),
+    ("start_date" = Option<Timestamp>, Query), ("end_date" = Option<Timestamp>, Query)),
     responses((status = 200, body = Answer<Vec<Consumption>>), (status = 422, body = ValidationBody)))]
 async fn consumption(
     State(app): State<App>,
@@ -69,7 +70,7 @@ struct AccountWithQuotas {
 }
 
 /// My accounts with what is left of each. No provider is asked.
-#[utoipa::path(get, path = "/api/usage/accounts", tag = "usage", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "usage_accounts", path = "/api/usage/accounts", tag = "usage", security(("access_token" = [])),
     responses((status = 200, body = Answer<Vec<AccountWithQuotas>>)))]
 async fn accounts(State(app): State<App>, member: Member) -> Result<Json<Answer<Vec<AccountWithQuotas>>>> {
     let accounts = accounts_of(&app, member.user.id).await?;
@@ -83,7 +84,7 @@ async fn accounts(State(app): State<App>, member: Member) -> Result<Json<Answer<
 }
 
 /// My accounts counted, my quotas by model, and the pool.
-#[utoipa::path(get, path = "/api/usage/summary", tag = "usage", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "usage_summary", path = "/api/usage/summary", tag = "usage", security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>)))]
 async fn summary(State(app): State<App>, member: Member) -> Result<Json<Answer<Value>>> {
     let rows = app.core.store.list_accounts(member.user.id).await?;
@@ -99,7 +100,7 @@ async fn summary(State(app): State<App>, member: Member) -> Result<Json<Answer<V
 }
 
 /// The shared pool: everybody's accounts counted, what is left by model, and what I took.
-#[utoipa::path(get, path = "/api/usage/shared-pool/stats", tag = "usage", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "usage_pool_stats", path = "/api/usage/shared-pool/stats", tag = "usage", security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>)))]
 async fn pool_stats(State(app): State<App>, member: Member) -> Result<Json<Answer<Value>>> {
     let counts = app.core.store.count_shared().await?;

@@ -84,6 +84,7 @@ words!(
         TrustLevel = "trust_level",
         Role = "role",
         Beta = "beta",
+        PrefersShared = "prefer_shared",
         HasPassword = "has_password",
         Way = "way",
         Reason = "reason",

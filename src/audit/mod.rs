@@ -38,22 +38,22 @@ impl Audit {
         Self { chain, store, clock, note: Note::new(&config.data_dir) }
     }
 
-    /// Records one entry.
+    /// Records what changes nothing in the database: a refusal, something handed out, what happens in shared state.
     pub async fn record(&self, entry: &Entry) -> Result<(), StoreError> {
         let tx = self.store.begin().await?;
         self.commit(tx, entry).await
     }
 
     /// Records one entry as the last act of a transaction and commits it: the change and its entry, or neither.
-    pub(crate) async fn commit(&self, mut tx: Tx, entry: &Entry) -> Result<(), StoreError> {
-        let turn = self.store.take_audit_turn(&mut tx).await?;
+    pub async fn commit(&self, mut tx: Tx, entry: &Entry) -> Result<(), StoreError> {
+        let turn = tx.take_audit_turn().await?;
         let mut row = entry.to_row();
         row.seq = turn.seq;
         // Taken in turn, so moments stand in the order of the entries.
         row.at = self.clock.now();
         row.previous_hash = turn.hash;
         row.hash = self.chain.hash(&row);
-        self.store.append_audit(&mut tx, &row, &self.chain.seal(row.seq, &row.hash)).await?;
+        tx.append_audit(&row, &self.chain.seal(row.seq, &row.hash)).await?;
         tx.commit().await?;
         self.note.remember(Head { seq: row.seq, hash: row.hash });
         Ok(())

@@ -12,6 +12,8 @@ use crate::ids::{KeyId, UserId};
 use crate::store::api_keys::ApiKeyRow;
 use crate::vault::{Undecryptable, Vault};
 
+/// So many keys one person may have, so that every key that works is in their list.
+pub const MOST: i64 = 1_000;
 /// What every key begins with.
 pub const PREFIX: &str = "sk-";
 const RANDOM_BYTES: usize = 48;

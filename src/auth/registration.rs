@@ -6,12 +6,15 @@ use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 
 use super::Auth;
+use super::extract::Client;
 use super::{one_time, passwords};
+use crate::audit::{Action, Actor, Entry, Target};
 use crate::config::Registration;
 use crate::edge::error::{ApiError, Result};
 use crate::ids::UserId;
 use crate::messages::say;
 use crate::names;
+use crate::store::Tx;
 use crate::store::invites::Invited;
 use crate::store::users::{NewUser, Role, User};
 
@@ -44,7 +47,10 @@ async fn new_user(auth: &Auth, name: &str, password: &SecretString, role: Role) 
     })
 }
 
-async fn found(auth: &Auth, id: UserId) -> Result<User> {
+/// Makes a new person last, with the entry that says so: what somebody did to themselves.
+async fn commit(auth: &Auth, tx: Tx, id: UserId, action: Action, client: &Client) -> Result<User> {
+    let entry = Entry::new(action, Actor::Person(id), client).on(Target::person(id));
+    auth.core.audit.commit(tx, &entry).await?;
     auth.core.store.find_user(id).await?.ok_or_else(|| ApiError::internal("a person just made is gone"))
 }
 
@@ -54,6 +60,7 @@ pub async fn register(
     name: &str,
     password: &SecretString,
     invite: Option<&str>,
+    client: &Client,
 ) -> Result<User> {
     let now = auth.core.clock.now();
     match auth.core.config.people.registration {
@@ -63,14 +70,17 @@ pub async fn register(
         }
         Registration::Open => {
             let user = new_user(auth, name, password, Role::Member).await?;
-            found(auth, auth.core.store.create_user(&user, now).await?.ok_or_else(taken)?).await
+            let mut tx = auth.core.store.begin().await?;
+            let id = tx.create_user(&user, now).await?.ok_or_else(taken)?;
+            commit(auth, tx, id, Action::Registered, client).await
         }
         Registration::Invite => {
             let not_invited = || ApiError::forbidden("not_invited", say("not_invited"));
             let code = one_time::hash(invite.ok_or_else(not_invited)?.trim());
             let user = new_user(auth, name, password, Role::Member).await?;
-            match auth.core.store.create_invited_user(&user, &code, now).await? {
-                Invited::Created(id) => found(auth, id).await,
+            let mut tx = auth.core.store.begin().await?;
+            match tx.create_invited_user(&user, &code, now).await? {
+                Invited::Created(id) => commit(auth, tx, id, Action::Registered, client).await,
                 Invited::NameTaken => Err(taken()),
                 Invited::NotInvited => Err(not_invited()),
             }
@@ -91,7 +101,13 @@ pub async fn setup_secret(auth: &Auth) -> Result<Option<SecretString>> {
 }
 
 /// Makes the first administrator. The secret is good once, and only while there is nobody.
-pub async fn set_up(auth: &Auth, secret: &str, name: &str, password: &SecretString) -> Result<User> {
+pub async fn set_up(
+    auth: &Auth,
+    secret: &str,
+    name: &str,
+    password: &SecretString,
+    client: &Client,
+) -> Result<User> {
     let refused = || ApiError::forbidden("setup_refused", say("setup_refused"));
     let expected = setup_secret(auth).await?.ok_or_else(refused)?;
     if !bool::from(expected.expose_secret().as_bytes().ct_eq(secret.as_bytes())) {
@@ -104,5 +120,7 @@ pub async fn set_up(auth: &Auth, secret: &str, name: &str, password: &SecretStri
     if same.expose_secret() != expected.expose_secret() {
         return Err(refused());
     }
-    found(auth, auth.core.store.create_user(&user, auth.core.clock.now()).await?.ok_or_else(taken)?).await
+    let mut tx = auth.core.store.begin().await?;
+    let id = tx.create_user(&user, auth.core.clock.now()).await?.ok_or_else(taken)?;
+    commit(auth, tx, id, Action::UserCreated, client).await
 }

@@ -32,6 +32,13 @@ pub enum Proof {
     Recovery(SecretString),
 }
 
+impl Proof {
+    /// What somebody shows; a code counts before a recovery code.
+    pub fn of(code: Option<SecretString>, recovery_code: Option<SecretString>) -> Option<Self> {
+        code.map(Self::Code).or(recovery_code.map(Self::Recovery))
+    }
+}
+
 /// What a person needs to set an authenticator app up.
 #[derive(Debug)]
 pub struct Setup {
@@ -71,7 +78,12 @@ pub async fn begin(auth: &Auth, user: &User) -> Result<Setup> {
 }
 
 /// Confirms the second factor with a first code; answers the recovery codes, which are never shown again.
-pub async fn confirm(auth: &Auth, user: &User, code: &SecretString) -> Result<Vec<SecretString>> {
+pub async fn confirm(
+    auth: &Auth,
+    user: &User,
+    code: &SecretString,
+    entry: &Entry,
+) -> Result<Vec<SecretString>> {
     let stored = auth.core.store.find_second_factor(user.id, false).await?;
     let stored = stored.ok_or_else(|| ApiError::bad_request("totp_not_begun", say("totp_not_begun")))?;
     slow_down(auth, user).await?;
@@ -79,17 +91,20 @@ pub async fn confirm(auth: &Auth, user: &User, code: &SecretString) -> Result<Ve
     settle(auth, user, accepted).await?;
     let codes: Vec<SecretString> = (0..RECOVERY_CODES).map(|_| recovery_code()).collect();
     let hashes: Vec<String> = codes.iter().map(|code| one_time::hash(&bare(code.expose_secret()))).collect();
-    if !auth.core.store.confirm_second_factor(user.id, &stored, &hashes).await? {
+    let mut tx = auth.core.store.begin().await?;
+    if !tx.confirm_second_factor(user.id, &stored, &hashes).await? {
         return Err(ApiError::bad_request("totp_not_begun", say("totp_not_begun")));
     }
+    auth.core.audit.commit(tx, entry).await?;
     auth.core.state.publish(Invalidation::User(user.id)).await;
     Ok(codes)
 }
 
-/// Removes the second factor of who can show it.
-pub async fn remove(auth: &Auth, user: &User, proof: &Proof, client: &Client) -> Result<()> {
-    verify(auth, user, proof, client).await?;
-    auth.core.store.remove_second_factor(user.id).await?;
+/// Removes a person's second factor. Who removes their own shows it first, see [`verify`].
+pub async fn remove(auth: &Auth, user: &User, entry: &Entry) -> Result<()> {
+    let mut tx = auth.core.store.begin().await?;
+    tx.remove_second_factor(user.id).await?;
+    auth.core.audit.commit(tx, entry).await?;
     auth.core.state.publish(Invalidation::User(user.id)).await;
     Ok(())
 }
@@ -97,26 +112,31 @@ pub async fn remove(auth: &Auth, user: &User, proof: &Proof, client: &Client) ->
 /// Refuses whoever can't show the second factor. Guessing is slowed down as it is with passwords.
 pub async fn verify(auth: &Auth, user: &User, proof: &Proof, client: &Client) -> Result<()> {
     slow_down(auth, user).await?;
+    let entry = |action| Entry::new(action, Actor::Nobody, client).on(Target::person(user.id));
     let accepted = match proof {
         Proof::Recovery(code) => {
-            let hash = one_time::hash(&bare(code.expose_secret()));
-            auth.core.store.use_recovery_code(user.id, &hash).await?
+            let used = entry(Action::RecoveryCodeUsed);
+            use_recovery_code(auth, user, code, &used).await?
         }
         Proof::Code(code) => match auth.core.store.find_second_factor(user.id, true).await? {
             Some(stored) => accept_code(auth, user, &stored, code).await?,
             None => false,
         },
     };
-    let action = match proof {
-        _ if !accepted => Some(Action::SecondFactorFailed),
-        Proof::Recovery(_) => Some(Action::RecoveryCodeUsed),
-        Proof::Code(_) => None,
-    };
-    if let Some(action) = action {
-        let entry = Entry::new(action, Actor::Nobody, client).on(Target::person(user.id));
-        auth.core.audit.record(&entry).await?;
+    if !accepted {
+        auth.core.audit.record(&entry(Action::SecondFactorFailed)).await?;
     }
     settle(auth, user, accepted).await
+}
+
+async fn use_recovery_code(auth: &Auth, user: &User, code: &SecretString, entry: &Entry) -> Result<bool> {
+    let hash = one_time::hash(&bare(code.expose_secret()));
+    let mut tx = auth.core.store.begin().await?;
+    let is_good = tx.use_recovery_code(user.id, &hash).await?;
+    if is_good {
+        auth.core.audit.commit(tx, entry).await?;
+    }
+    Ok(is_good)
 }
 
 fn attempts(user: &User) -> String {

@@ -17,6 +17,7 @@ use super::tokens::{Claims, TokenError, TokenKind, TokenPair};
 use crate::audit::{Action, Actor, Entry, Facts, Field, Target};
 use crate::clock::Timestamp;
 use crate::edge::error::{ApiError, Result};
+use crate::ids::UserId;
 use crate::messages::say;
 use crate::names;
 use crate::state::sessions::{NewRefresh, RefreshRecord, Rotation, UsedRefresh, naive_utc};
@@ -138,12 +139,24 @@ fn may_enter(auth: &Auth, user: &User) -> Result<()> {
 }
 
 /// Sets a person's password and ends all their sessions.
-pub async fn replace_password(auth: &Auth, user: &User, password: &SecretString) -> Result<()> {
+pub async fn replace_password(
+    auth: &Auth,
+    user: &User,
+    password: &SecretString,
+    entry: &Entry,
+) -> Result<()> {
     let hash = auth.passwords.hash(password).await?;
-    auth.core.store.set_password(user.id, &hash, auth.core.clock.now()).await?;
-    auth.core.state.end_all_sessions(user.id).await?;
-    auth.core.state.publish(Invalidation::User(user.id)).await;
-    Ok(())
+    let mut tx = auth.core.store.begin().await?;
+    tx.set_password(user.id, &hash, auth.core.clock.now()).await?;
+    auth.core.audit.commit(tx, entry).await?;
+    forget_sessions(auth, user.id).await
+}
+
+/// Tells everybody that a person's tokens are of an earlier generation now, and forgets their sessions. After the
+/// generation was raised: tokens of sessions that a crash leaves in shared state are refused by their generation.
+async fn forget_sessions(auth: &Auth, user: UserId) -> Result<()> {
+    auth.core.state.publish(Invalidation::User(user)).await;
+    Ok(auth.core.state.end_all_sessions(user).await?)
 }
 
 /// Changes a member's own password. All sessions end but this one, which goes on with new tokens.
@@ -168,7 +181,8 @@ pub async fn change_password(
         auth.core.state.login_succeeded(subject).await?;
     }
     passwords::check(new, &user.username).await?;
-    replace_password(auth, user, new).await?;
+    let entry = member.does(Action::PasswordChanged, client).on(Target::person(user.id));
+    replace_password(auth, user, new, &entry).await?;
     let gone = || ApiError::not_found(say("no_such_user"));
     let user = auth.core.store.find_user(user.id).await?.ok_or_else(gone)?;
     let sid = member.claims.sid.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
@@ -220,12 +234,14 @@ async fn strengthen(auth: &Auth, user: &User, password: &SecretString) {
 /// Begins a session for a person whose identity is proven, by which `way` the audit log tells.
 pub async fn begin(auth: &Auth, mut user: User, way: &'static str, client: &Client) -> Result<(Pair, User)> {
     let now = auth.core.clock.now();
-    auth.core.store.touch_login(user.id, now).await?;
-    user.last_login_at = Some(now);
     let sid = Uuid::new_v4().to_string();
     let facts = Facts::new().with(Field::Way, way).typed(Field::Session, &sid);
     let entry = Entry::new(Action::SignedIn, Actor::Person(user.id), client);
-    auth.core.audit.record(&entry.on(Target::person(user.id)).after(facts)).await?;
+    let mut tx = auth.core.store.begin().await?;
+    tx.touch_login(user.id, now).await?;
+    auth.core.audit.commit(tx, &entry.on(Target::person(user.id)).after(facts)).await?;
+    user.last_login_at = Some(now);
+    // No session without its entry; a crash in between leaves an entry without a session.
     let pair = issue(auth, &user, &sid, client).await?;
     Ok((pair, user))
 }
@@ -354,9 +370,9 @@ pub async fn sign_out(auth: &Auth, member: &Member, refresh_token: Option<&str>)
 }
 
 /// Ends every session of a person on every instance at once.
-pub async fn sign_out_everywhere(auth: &Auth, user: &User) -> Result<()> {
-    auth.core.store.next_token_generation(user.id).await?;
-    auth.core.state.end_all_sessions(user.id).await?;
-    auth.core.state.publish(Invalidation::User(user.id)).await;
-    Ok(())
+pub async fn sign_out_everywhere(auth: &Auth, user: &User, entry: &Entry) -> Result<()> {
+    let mut tx = auth.core.store.begin().await?;
+    tx.next_token_generation(user.id).await?;
+    auth.core.audit.commit(tx, entry).await?;
+    forget_sessions(auth, user.id).await
 }

@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Variables, local_url};
 use crate::ids::UserId;
 use crate::state::Invalidation;
+use crate::store::Tx;
 use crate::store::accounts::AccountRow;
 use crate::store::api_keys::NewApiKey;
 use crate::store::users::{NewUser, Role};
@@ -103,8 +104,9 @@ fn variables(scratch: &Scratch, address: SocketAddr) -> Variables {
 }
 
 async fn prepare(app: &App, provider: SocketAddr) -> Result<Cast> {
-    let (admin, admin_password) = person(app, "admin", Role::Admin).await?;
-    let (member, member_password) = person(app, "member", Role::Member).await?;
+    let mut tx = app.core.store.begin().await?;
+    let (admin, admin_password) = person(app, &mut tx, "admin", Role::Admin).await?;
+    let (member, member_password) = person(app, &mut tx, "member", Role::Member).await?;
     // The member's own account serves the small model only, so everything else comes from the pool.
     let (openai, origin) = (format!("http://{provider}/v1"), format!("http://{provider}"));
     for (owner, name, kind, base, models) in [
@@ -122,9 +124,8 @@ async fn prepare(app: &App, provider: SocketAddr) -> Result<Cast> {
             is_shared: owner == admin,
             ..account(app, owner)
         };
-        app.core.store.create_account(&row).await?;
+        tx.create_account(&row).await?;
     }
-    app.core.state.publish(Invalidation::Everything).await;
     let key = keys::generate();
     let row = NewApiKey {
         user_id: member,
@@ -138,11 +139,13 @@ async fn prepare(app: &App, provider: SocketAddr) -> Result<Cast> {
         requests_per_minute: None,
         expires_at: None,
     };
-    app.core.store.create_api_key(&row, app.core.clock.now()).await?;
+    tx.create_api_key(&row, app.core.clock.now()).await?;
+    tx.commit().await?;
+    app.core.state.publish(Invalidation::Everything).await;
     Ok(Cast { admin_password, member_password, key })
 }
 
-async fn person(app: &App, name: &str, role: Role) -> Result<(UserId, SecretString)> {
+async fn person(app: &App, tx: &mut Tx, name: &str, role: Role) -> Result<(UserId, SecretString)> {
     let password = SecretString::from(uuid::Uuid::new_v4().simple().to_string()[..16].to_owned());
     let hash = app.auth.passwords.hash(&password).await.map_err(|_| "a password could not be hashed")?;
     let user = NewUser {
@@ -156,12 +159,8 @@ async fn person(app: &App, name: &str, role: Role) -> Result<(UserId, SecretStri
         is_beta: false,
         role,
     };
-    let id = app
-        .core
-        .store
-        .create_user(&user, app.core.clock.now())
-        .await?
-        .ok_or("the demo's database is not empty")?;
+    let created = tx.create_user(&user, app.core.clock.now()).await?;
+    let id = created.ok_or("the demo's database is not empty")?;
     Ok((id, password))
 }
 

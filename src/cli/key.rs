@@ -5,7 +5,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::Result;
-use super::open::Opened;
+use super::open::{Opened, entry};
 use super::output::Output;
 use crate::audit::{Action, Target};
 use crate::auth::keys::{self, KeyHash};
@@ -89,8 +89,14 @@ async fn create(opened: &Opened, user: &str, name: Option<&str>, output: Output)
         requests_per_minute: None,
         expires_at: None,
     };
-    let row = opened.store.create_api_key(&key, opened.clock.now()).await?;
-    opened.record(Action::KeyCreated, |entry| entry.on(Target::key(row.id))).await?;
+    let mut tx = opened.store.begin().await?;
+    if tx.count_api_keys(user.id).await? >= keys::MOST {
+        return Err(
+            format!("{} has {} keys, which is as many as one may have", user.username, keys::MOST).into()
+        );
+    }
+    let row = tx.create_api_key(&key, opened.clock.now()).await?;
+    opened.commit(tx, &entry(Action::KeyCreated).on(Target::key(row.id))).await?;
     let mut answer = describe(&row);
     if let Some(members) = answer.as_object_mut() {
         members.insert("key".to_owned(), secret.expose_secret().into());
@@ -120,10 +126,11 @@ async fn list(opened: &Opened, user: &str, output: Output) -> Result {
 
 async fn revoke(opened: &Opened, user: &str, id: KeyId, output: Output) -> Result {
     let user = opened.user(user).await?;
-    let hash = opened.store.delete_api_key(user.id, id).await?;
+    let mut tx = opened.store.begin().await?;
+    let hash = tx.delete_api_key(user.id, id).await?;
     let hash = hash.ok_or_else(|| format!("{} has no key with the id {id}", user.username))?;
+    opened.commit(tx, &entry(Action::KeyDeleted).on(Target::key(id))).await?;
     opened.announce(Invalidation::ApiKey(hash)).await?;
-    opened.record(Action::KeyDeleted, |entry| entry.on(Target::key(id))).await?;
     output.answer(&json!({"id": id, "revoked": true}), &format!("Key {id} is revoked."));
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::config::Config;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Say what is configured (secrets masked), or every problem at once
+    /// Show every setting (secrets masked) and where it comes from, or every problem at once
     Check,
 }
 
@@ -31,8 +31,9 @@ pub(super) fn generate_encryption_key() -> Result {
 pub(super) fn config(command: &ConfigCommand) -> Result {
     match command {
         ConfigCommand::Check => {
-            for (name, value) in Config::load()?.describe() {
-                Output::say(&format!("{name:<36} {value}"));
+            for one in Config::load()?.in_force {
+                let unused = if one.has_effect { "" } else { ", without effect in this version" };
+                Output::say(&format!("{:<36} {}  ({}{unused})", one.variable, one.value, one.origin));
             }
             Ok(())
         }
@@ -41,6 +42,6 @@ pub(super) fn config(command: &ConfigCommand) -> Result {
 
 /// Prints the OpenAPI document.
 pub(super) fn openapi() -> Result {
-    Output::say(&crate::router::document().to_pretty_json()?);
+    Output::say(&crate::router::described().document.to_pretty_json()?);
     Ok(())
 }

@@ -7,12 +7,17 @@ use crate::audit::{Action, Actor, Audit, Entry, Origin};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::state::{Invalidation, State};
-use crate::store::Store;
 use crate::store::users::User;
+use crate::store::{Store, Tx};
 use crate::tasks::Tasks;
 use crate::vault::Vault;
 
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the operator does.
+pub(super) fn entry(action: Action) -> Entry {
+    Entry::new(action, Actor::CommandLine, Origin::default())
+}
 
 /// What a command works on.
 pub(super) struct Opened {
@@ -51,10 +56,9 @@ impl Opened {
         Ok(())
     }
 
-    /// Records what a command does.
-    pub(super) async fn record(&self, action: Action, about: impl FnOnce(Entry) -> Entry) -> Result {
-        let entry = Entry::new(action, Actor::CommandLine, Origin::default());
-        Ok(self.audit.record(&about(entry)).await?)
+    /// Makes what a command does last, together with its entry.
+    pub(super) async fn commit(&self, tx: Tx, entry: &Entry) -> Result {
+        Ok(self.audit.commit(tx, entry).await?)
     }
 
     /// Closes the database.

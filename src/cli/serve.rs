@@ -20,6 +20,13 @@ pub(super) async fn run() -> Result {
     let config = Config::load()?;
     let log = logging::start(&config);
     raise_file_limit();
+    let without_effect: Vec<&str> = config.without_effect().collect();
+    if !without_effect.is_empty() {
+        tracing::warn!(
+            variables = without_effect.join(", "),
+            "these settings have no effect in this version"
+        );
+    }
     let address = config.http.address;
     let _lock = DataDirLock::take(&config)?;
     let app = App::start(config, Clock::System).await?;

@@ -5,12 +5,13 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::Result;
-use super::open::Opened;
+use super::open::{Opened, entry};
 use super::output::Output;
 use crate::audit::{Action, Target};
 use crate::auth::passwords::Passwords;
 use crate::ids::UserId;
 use crate::state::Invalidation;
+use crate::store::Tx;
 use crate::store::users::{NewUser, Role, User, UserChanges};
 
 #[derive(Debug, Subcommand)]
@@ -153,16 +154,17 @@ async fn create(opened: &Opened, options: Create) -> Result {
         is_beta: options.beta,
         role: if options.admin { Role::Admin } else { Role::Member },
     };
-    let created = opened.store.create_user(&user, opened.clock.now()).await?;
+    let mut tx = opened.store.begin().await?;
+    let created = tx.create_user(&user, opened.clock.now()).await?;
     let id = created.ok_or_else(|| format!("there is already somebody called {name:?}"))?;
-    let user = find(opened, id).await?;
-    opened.record(Action::UserCreated, |entry| entry.on(Target::person(id)).after(&user)).await?;
+    let user = find(&mut tx, id).await?;
+    opened.commit(tx, &entry(Action::UserCreated).on(Target::person(id)).after(&user)).await?;
     options.output.answer(&describe(&user), &format!("Created {} {name} (id {id}).", user.role().as_str()));
     Ok(())
 }
 
-async fn find(opened: &Opened, id: UserId) -> Result<User> {
-    Ok(opened.store.find_user(id).await?.ok_or("they have just been deleted")?)
+async fn find(tx: &mut Tx, id: UserId) -> Result<User> {
+    Ok(tx.find_user(id).await?.ok_or("they have just been deleted")?)
 }
 
 async fn list(opened: &Opened, output: Output) -> Result {
@@ -203,13 +205,13 @@ async fn set(opened: &Opened, options: Set) -> Result {
         role: options.admin.map(|admin| if admin { Role::Admin } else { Role::Member }),
         oauth_id: options.oauth_id,
     };
-    opened.store.update_user(user.id, &changes, opened.clock.now()).await?;
+    let mut tx = opened.store.begin().await?;
+    let before = tx.hold_user(user.id).await?.ok_or("they have just been deleted")?;
+    tx.update_user(user.id, &changes, opened.clock.now()).await?;
+    let user = find(&mut tx, user.id).await?;
+    let entry = entry(Action::UserChanged).on(Target::person(user.id));
+    opened.commit(tx, &entry.changed(&before, &user)).await?;
     opened.announce(Invalidation::User(user.id)).await?;
-    let before = user;
-    let user = find(opened, before.id).await?;
-    opened
-        .record(Action::UserChanged, |entry| entry.on(Target::person(user.id)).changed(&before, &user))
-        .await?;
     options.output.answer(&describe(&user), &format!("Changed {}.", user.username));
     Ok(())
 }
@@ -217,10 +219,11 @@ async fn set(opened: &Opened, options: Set) -> Result {
 async fn set_password(opened: &Opened, name: &str, output: Output) -> Result {
     let user = opened.user(name).await?;
     let hash = hash(&read_password().await?).await?;
-    opened.store.set_password(user.id, &hash, opened.clock.now()).await?;
+    let mut tx = opened.store.begin().await?;
+    tx.set_password(user.id, &hash, opened.clock.now()).await?;
+    let user = find(&mut tx, user.id).await?;
+    opened.commit(tx, &entry(Action::PasswordChanged).on(Target::person(user.id))).await?;
     opened.announce(Invalidation::User(user.id)).await?;
-    let user = find(opened, user.id).await?;
-    opened.record(Action::PasswordChanged, |entry| entry.on(Target::person(user.id))).await?;
     output.answer(&describe(&user), &format!("{name} has a new password; all their sessions are ended."));
     Ok(())
 }

@@ -34,9 +34,9 @@ pub enum Durability {
 impl Reader<'_> {
     fn durability(&mut self) -> Option<Durability> {
         match self.text("USAGE_DURABILITY").as_deref() {
-            None | Some("journal") => Some(Durability::Journal),
+            Some("journal") => Some(Durability::Journal),
             Some("database") => Some(Durability::Database),
-            Some(_) => {
+            _ => {
                 self.problem("USAGE_DURABILITY", "must be journal or database");
                 None
             }
@@ -44,9 +44,9 @@ impl Reader<'_> {
     }
 
     pub(super) fn calls(&mut self) -> Option<CallsConfig> {
-        let queue_timeout = self.number("QUEUE_TIMEOUT_SECONDS", 10, 0, 3_600).map(Duration::from_secs);
-        let queue_size = self.number("QUEUE_SIZE", 1_000, 0, 100_000);
-        let hedge_after = self.number("HEDGE_AFTER_SECONDS", 0, 0, 3_600).map(Duration::from_secs);
+        let queue_timeout = self.number("QUEUE_TIMEOUT_SECONDS", 0, 3_600).map(Duration::from_secs);
+        let queue_size = self.number("QUEUE_SIZE", 0, 100_000);
+        let hedge_after = self.number("HEDGE_AFTER_SECONDS", 0, 3_600).map(Duration::from_secs);
         let fallbacks = self.fallbacks();
         let durability = self.durability();
         Some(CallsConfig {

@@ -10,13 +10,14 @@ mod people;
 mod policy;
 mod rules;
 mod secrets;
+mod settings;
 mod sign_in;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 pub use calls::{CallsConfig, Durability};
 pub use openrouter::OpenRouterConfig;
@@ -24,6 +25,7 @@ pub use parse::{Network, Variables};
 pub use people::{PeopleConfig, Registration};
 pub use policy::{ContributionPolicy, LevelPolicy, Limits, Policy};
 pub use secrets::generate_encryption_key;
+pub use settings::{InForce, Origin};
 pub use sign_in::{OidcConfig, SignInConfig};
 
 /// Everything that is wrong with the settings, one line each.
@@ -73,8 +75,6 @@ pub struct HttpConfig {
     pub client_timeout: Duration,
     /// Connections of one address on which nothing was called with success yet; 0 is no bound.
     pub connections_per_address: usize,
-    /// Where `/metrics` will be served, apart from the public address.
-    pub metrics_address: Option<SocketAddr>,
 }
 
 impl HttpConfig {
@@ -113,13 +113,6 @@ pub enum PrivateUpstream {
     Network(Network),
 }
 
-/// The external Plug-in API; served natively when absent.
-#[derive(Clone, Debug)]
-pub struct PluginConfig {
-    pub base_url: String,
-    pub admin_key: Option<SecretString>,
-}
-
 /// One OAuth 2 client with its endpoints.
 #[derive(Clone, Debug)]
 pub struct OauthConfig {
@@ -149,12 +142,13 @@ pub struct Config {
     pub github: Option<OauthConfig>,
     /// Sign-in at OpenID Connect providers, and what all external sign-in has in common.
     pub sign_in: SignInConfig,
-    pub plugin: PluginConfig,
     pub openrouter: OpenRouterConfig,
     /// What providers' errors mean.
     pub error_rules: millpond_pool::rules::Rules,
     pub policy: Policy,
     pub people: PeopleConfig,
+    /// Every setting as an operator may see it.
+    pub in_force: Vec<InForce>,
 }
 
 impl Config {
@@ -176,7 +170,7 @@ impl Config {
     fn read(reader: &mut parse::Reader<'_>) -> Option<Self> {
         let app_env = reader.app_env();
         let log_level = reader.log_level();
-        let data_dir = PathBuf::from(reader.text("DATA_DIR").unwrap_or_else(|| "data".into()));
+        let data_dir = PathBuf::from(reader.text("DATA_DIR").unwrap_or_default());
         let database = reader.database(&data_dir);
         let redis_url = reader.redis_url();
         let http = reader.http();
@@ -185,7 +179,7 @@ impl Config {
         let linux_do = reader.linux_do();
         let github = reader.github();
         let sign_in = reader.sign_in(app_env);
-        let plugin = reader.plugin();
+        reader.without_effect();
         let openrouter = reader.openrouter();
         let error_rules = rules::read(reader);
         let policy = reader.policy();
@@ -218,54 +212,24 @@ impl Config {
             linux_do,
             github,
             sign_in: sign_in?,
-            plugin: plugin?,
             openrouter: openrouter?,
             error_rules: error_rules?,
             policy: policy?,
             people: people?,
+            in_force: reader.in_force(),
         })
     }
 
-    /// The effective settings as lines of `NAME=value`, secrets masked.
-    pub fn describe(&self) -> Vec<(&'static str, String)> {
-        let database = match &self.database {
-            DatabaseConfig::Sqlite { path } => format!("sqlite:{}", path.display()),
-            DatabaseConfig::Postgres { url } => parse::mask_url(url.expose_secret()),
-        };
-        let redis = self
-            .redis_url
-            .as_ref()
-            .map_or("(none: in process)".into(), |url| parse::mask_url(url.expose_secret()));
-        vec![
-            ("APP_ENV", format!("{:?}", self.app_env).to_lowercase()),
-            ("LOG_LEVEL", self.log_level.to_string()),
-            ("DATA_DIR", self.data_dir.display().to_string()),
-            ("DATABASE_URL", database),
-            ("REDIS_URL", redis),
-            ("HOST:PORT", self.http.address.to_string()),
-            ("JWT_SECRET_KEY", "***".into()),
-            ("REFRESH_TOKEN_SECRET_KEY", "***".into()),
-            ("PLUGIN_API_ENCRYPTION_KEY", "***".into()),
-            ("JWT_EXPIRE_HOURS", (self.tokens.access_life.as_secs() / 3600).to_string()),
-            ("REFRESH_TOKEN_EXPIRE_DAYS", (self.tokens.refresh_life.as_secs() / 86_400).to_string()),
-            ("MAX_BODY_BYTES", self.http.max_body_bytes.to_string()),
-            ("SHUTDOWN_GRACE_SECONDS", self.http.shutdown_grace.as_secs().to_string()),
-            ("CLIENT_TIMEOUT_SECONDS", self.http.client_timeout.as_secs().to_string()),
-            ("CONNECTIONS_PER_ADDRESS", self.http.connections_per_address.to_string()),
-            ("CORS_ORIGINS", self.http.cors_origins.join(",")),
-            ("Linux.do sign-in", configured(self.linux_do.is_some())),
-            ("GitHub sign-in", configured(self.github.is_some())),
-        ]
+    /// What the operator set that does nothing in this version.
+    pub fn without_effect(&self) -> impl Iterator<Item = &str> {
+        let given = |one: &&InForce| !one.has_effect && one.origin != Origin::Default;
+        self.in_force.iter().filter(given).map(|one| one.variable.as_str())
     }
 
     /// Whether the API's description and its two readers are served.
     pub fn serves_docs(&self) -> bool {
         self.app_env != AppEnv::Production
     }
-}
-
-fn configured(yes: bool) -> String {
-    if yes { "configured".into() } else { "not configured".into() }
 }
 
 /// The address that a server on every interface is reached at from this machine.

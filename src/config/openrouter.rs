@@ -12,10 +12,8 @@ pub struct OpenRouterConfig {
 
 impl Reader<'_> {
     pub(super) fn openrouter(&mut self) -> Option<OpenRouterConfig> {
-        let base_url = self.url("OPENROUTER_BASE_URL", Some("https://openrouter.ai"));
-        // OpenRouter accepts https addresses and this one. Nothing needs to answer there: the address is what is needed.
-        let local = "http://localhost:3000/api/plugin-api/oauth/callback";
-        let callback_url = self.url("OPENROUTER_CALLBACK_URL", Some(local));
+        let base_url = self.url("OPENROUTER_BASE_URL");
+        let callback_url = self.url("OPENROUTER_CALLBACK_URL");
         Some(OpenRouterConfig {
             base_url: base_url?.trim_end_matches('/').to_owned(),
             callback_url: callback_url?,

@@ -1,5 +1,9 @@
-//! Turns variables into values and collects every problem on the way. No defaults are hidden elsewhere.
+//! Turns variables into values and collects every problem on the way. Defaults are those of the list in `settings`.
 
+#[cfg(test)]
+use std::cell::RefCell;
+#[cfg(test)]
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -9,11 +13,12 @@ use jsonwebtoken::Algorithm;
 use secrecy::SecretString;
 use url::Url;
 
-use super::{AppEnv, DatabaseConfig, HttpConfig, OauthConfig, PluginConfig, PrivateUpstream, UpstreamConfig};
+use super::settings::{InForce, Origin, SETTINGS, Setting, Unset};
+use super::{AppEnv, DatabaseConfig, HttpConfig, OauthConfig, PrivateUpstream, UpstreamConfig};
 
 /// Environment variables with upper-case names; an empty value counts as absent.
 #[derive(Clone, Debug, Default)]
-pub struct Variables(HashMap<String, String>);
+pub struct Variables(HashMap<String, (String, Origin)>);
 
 impl Variables {
     /// The process environment over `.env` in the working directory.
@@ -21,7 +26,7 @@ impl Variables {
         let mut variables = Self::default();
         if let Ok(file) = dotenvy::dotenv_iter() {
             for (name, value) in file.flatten() {
-                variables.set(&name, value);
+                variables.set_from(Origin::EnvFile, &name, value);
             }
         }
         for (name, value) in std::env::vars_os() {
@@ -34,11 +39,27 @@ impl Variables {
 
     /// Sets one variable, replacing what it was.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
-        self.0.insert(name.to_ascii_uppercase(), value.into());
+        self.set_from(Origin::Environment, name, value);
+    }
+
+    fn set_from(&mut self, origin: Origin, name: &str, value: impl Into<String>) {
+        self.0.insert(name.to_ascii_uppercase(), (value.into(), origin));
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.0.get(name).map(|(value, _)| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// Every setting as an operator may see it: what was set, then what was not.
+    pub(super) fn in_force(&self) -> Vec<InForce> {
+        let given = |(name, (_, origin)): (&String, &(String, Origin))| {
+            Some(InForce::given(Setting::of(name)?, name, self.get(name)?, *origin))
+        };
+        let mut in_force: Vec<InForce> = self.0.iter().filter_map(given).collect();
+        let absent = SETTINGS.iter().filter(|setting| self.get(setting.name).is_none());
+        in_force.extend(absent.map(InForce::absent));
+        in_force.sort_by(|one, other| one.variable.cmp(&other.variable));
+        in_force
     }
 }
 
@@ -82,11 +103,35 @@ impl Network {
 pub(super) struct Reader<'a> {
     variables: &'a Variables,
     pub(super) problems: Vec<String>,
+    /// For the test that holds the list of settings to what is read.
+    #[cfg(test)]
+    pub(super) asked: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(variables: &'a Variables) -> Self {
-        Self { variables, problems: Vec::new() }
+        Self {
+            variables,
+            problems: Vec::new(),
+            #[cfg(test)]
+            asked: RefCell::default(),
+        }
+    }
+
+    /// What is set, or else the setting's default.
+    fn get(&self, name: &str) -> Option<&'a str> {
+        let setting = Setting::of(name);
+        #[cfg(test)]
+        self.asked.borrow_mut().insert(setting.map_or(name, |setting| setting.name).to_owned());
+        self.variables.get(name).or(match setting?.default {
+            Unset::Value(value) => Some(value),
+            Unset::None | Unset::Derived(_) => None,
+        })
+    }
+
+    /// Every setting as an operator may see it.
+    pub(super) fn in_force(&self) -> Vec<InForce> {
+        self.variables.in_force()
     }
 
     pub(super) fn problem(&mut self, name: &str, what: &str) {
@@ -94,17 +139,16 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn text(&self, name: &str) -> Option<String> {
-        self.variables.get(name).map(ToOwned::to_owned)
+        self.get(name).map(ToOwned::to_owned)
     }
 
     pub(super) fn secret(&self, name: &str) -> Option<SecretString> {
-        self.variables.get(name).map(SecretString::from)
+        self.get(name).map(SecretString::from)
     }
 
-    /// A whole number within bounds; the default when absent, `None` and a problem when wrong.
-    pub(super) fn number(&mut self, name: &str, default: u64, least: u64, most: u64) -> Option<u64> {
-        let Some(text) = self.variables.get(name) else { return Some(default) };
-        match text.parse::<u64>() {
+    /// A whole number within bounds; `None` and a problem when wrong.
+    pub(super) fn number(&mut self, name: &str, least: u64, most: u64) -> Option<u64> {
+        match self.get(name).unwrap_or_default().parse::<u64>() {
             Ok(number) if (least..=most).contains(&number) => Some(number),
             _ => {
                 self.problem(name, &format!("must be a whole number from {least} to {most}"));
@@ -113,17 +157,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn seconds(&mut self, name: &str, default: u64) -> Option<Duration> {
-        self.number(name, default, 1, 86_400).map(Duration::from_secs)
+    pub(super) fn seconds(&mut self, name: &str) -> Option<Duration> {
+        self.number(name, 1, 86_400).map(Duration::from_secs)
     }
 
     pub(super) fn list(&self, name: &str) -> Vec<String> {
-        let text = self.variables.get(name).unwrap_or("");
+        let text = self.get(name).unwrap_or_default();
         text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(ToOwned::to_owned).collect()
     }
 
-    pub(super) fn url(&mut self, name: &str, default: Option<&str>) -> Option<String> {
-        let text = self.variables.get(name).or(default)?.to_owned();
+    pub(super) fn url(&mut self, name: &str) -> Option<String> {
+        let text = self.get(name)?.to_owned();
         match Url::parse(&text) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Some(text),
             _ => {
@@ -134,7 +178,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn app_env(&mut self) -> Option<AppEnv> {
-        match self.variables.get("APP_ENV").unwrap_or("development").to_ascii_lowercase().as_str() {
+        match self.get("APP_ENV").unwrap_or_default().to_ascii_lowercase().as_str() {
             "development" => Some(AppEnv::Development),
             "staging" => Some(AppEnv::Staging),
             "production" => Some(AppEnv::Production),
@@ -146,7 +190,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn log_level(&mut self) -> Option<tracing::Level> {
-        match self.variables.get("LOG_LEVEL").unwrap_or("INFO").to_ascii_uppercase().as_str() {
+        match self.get("LOG_LEVEL").unwrap_or_default().to_ascii_uppercase().as_str() {
             "DEBUG" => Some(tracing::Level::DEBUG),
             "INFO" => Some(tracing::Level::INFO),
             "WARNING" => Some(tracing::Level::WARN),
@@ -159,7 +203,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn database(&mut self, data_dir: &Path) -> Option<DatabaseConfig> {
-        let Some(text) = self.variables.get("DATABASE_URL") else {
+        let Some(text) = self.get("DATABASE_URL") else {
             return Some(DatabaseConfig::Sqlite { path: data_dir.join("millpond.db") });
         };
         if let Some(path) = text.strip_prefix("sqlite:") {
@@ -183,7 +227,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn redis_url(&mut self) -> Option<SecretString> {
-        let text = self.variables.get("REDIS_URL")?.to_owned();
+        let text = self.get("REDIS_URL")?.to_owned();
         match Url::parse(&text) {
             Ok(url) if matches!(url.scheme(), "redis" | "rediss") => Some(text.into()),
             _ => {
@@ -195,7 +239,7 @@ impl<'a> Reader<'a> {
 
     /// Algorithm and the lives of access and refresh tokens.
     pub(super) fn token_lives(&mut self) -> Option<(Algorithm, Duration, Duration)> {
-        let algorithm = match self.variables.get("JWT_ALGORITHM").unwrap_or("HS256") {
+        let algorithm = match self.get("JWT_ALGORITHM").unwrap_or_default() {
             "HS256" => Some(Algorithm::HS256),
             "HS384" => Some(Algorithm::HS384),
             "HS512" => Some(Algorithm::HS512),
@@ -204,26 +248,22 @@ impl<'a> Reader<'a> {
                 None
             }
         };
-        let hours = self.number("JWT_EXPIRE_HOURS", 24, 1, 10_000_000);
-        let days = self.number("REFRESH_TOKEN_EXPIRE_DAYS", 7, 1, 400_000);
+        let hours = self.number("JWT_EXPIRE_HOURS", 1, 10_000_000);
+        let days = self.number("REFRESH_TOKEN_EXPIRE_DAYS", 1, 400_000);
         Some((algorithm?, Duration::from_secs(hours? * 3_600), Duration::from_secs(days? * 86_400)))
     }
 
     pub(super) fn http(&mut self) -> Option<HttpConfig> {
-        let host = self.variables.get("HOST").unwrap_or("0.0.0.0").parse::<IpAddr>();
+        let host = self.get("HOST").unwrap_or_default().parse::<IpAddr>();
         if host.is_err() {
             self.problem("HOST", "must be an IP address such as 127.0.0.1 or ::");
         }
-        let port = self.number("PORT", 8008, 0, 65_535).and_then(|port| u16::try_from(port).ok());
-        let max_body_bytes = self.number("MAX_BODY_BYTES", 32 * 1024 * 1024, 1_024, 1 << 32);
-        let shutdown_grace = self.number("SHUTDOWN_GRACE_SECONDS", 30, 0, 86_400).map(Duration::from_secs);
-        let client_timeout = self.seconds("CLIENT_TIMEOUT_SECONDS", 60);
-        let connections_per_address = self.number("CONNECTIONS_PER_ADDRESS", 1_000, 0, 1_000_000);
+        let port = self.number("PORT", 0, 65_535).and_then(|port| u16::try_from(port).ok());
+        let max_body_bytes = self.number("MAX_BODY_BYTES", 1_024, 1 << 32);
+        let shutdown_grace = self.number("SHUTDOWN_GRACE_SECONDS", 0, 86_400).map(Duration::from_secs);
+        let client_timeout = self.seconds("CLIENT_TIMEOUT_SECONDS");
+        let connections_per_address = self.number("CONNECTIONS_PER_ADDRESS", 0, 1_000_000);
         let trusted_proxies = self.networks("TRUSTED_PROXIES");
-        let metrics_address = self.variables.get("METRICS_ADDR").map(str::parse::<SocketAddr>).transpose();
-        if metrics_address.is_err() {
-            self.problem("METRICS_ADDR", "must be an address with a port such as 127.0.0.1:9090");
-        }
         Some(HttpConfig {
             address: SocketAddr::new(host.ok()?, port?),
             max_body_bytes: usize::try_from(max_body_bytes?).ok()?,
@@ -232,7 +272,6 @@ impl<'a> Reader<'a> {
             shutdown_grace: shutdown_grace?,
             client_timeout: client_timeout?,
             connections_per_address: usize::try_from(connections_per_address?).ok()?,
-            metrics_address: metrics_address.ok()?,
         })
     }
 
@@ -245,10 +284,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn upstream(&mut self) -> Option<UpstreamConfig> {
-        let connect_timeout = self.seconds("UPSTREAM_CONNECT_TIMEOUT_SECONDS", 10);
-        let first_byte_timeout = self.seconds("UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS", 600);
-        let idle_timeout = self.seconds("UPSTREAM_IDLE_TIMEOUT_SECONDS", 120);
-        let deadline = self.seconds("REQUEST_DEADLINE_SECONDS", 1_200);
+        let connect_timeout = self.seconds("UPSTREAM_CONNECT_TIMEOUT_SECONDS");
+        let first_byte_timeout = self.seconds("UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS");
+        let idle_timeout = self.seconds("UPSTREAM_IDLE_TIMEOUT_SECONDS");
+        let deadline = self.seconds("REQUEST_DEADLINE_SECONDS");
         let allow_private =
             self.list("ALLOW_PRIVATE_UPSTREAMS").into_iter().map(|item| match Network::parse(&item) {
                 Some(network) => PrivateUpstream::Network(network),
@@ -272,7 +311,7 @@ impl<'a> Reader<'a> {
     pub(super) fn linux_do(&mut self) -> Option<OauthConfig> {
         let client_id = self.text("OAUTH_CLIENT_ID")?;
         let client_secret = self.secret("OAUTH_CLIENT_SECRET");
-        let redirect_uri = self.url("OAUTH_REDIRECT_URI", None);
+        let redirect_uri = self.url("OAUTH_REDIRECT_URI");
         if client_secret.is_none() || redirect_uri.is_none() {
             self.problem("OAUTH_CLIENT_ID", "needs OAUTH_CLIENT_SECRET and OAUTH_REDIRECT_URI beside it");
         }
@@ -280,17 +319,16 @@ impl<'a> Reader<'a> {
             client_id,
             client_secret: client_secret?,
             redirect_uri: redirect_uri?,
-            authorize_url: self
-                .url("OAUTH_AUTHORIZATION_ENDPOINT", Some("https://connect.linux.do/oauth2/authorize"))?,
-            token_url: self.url("OAUTH_TOKEN_ENDPOINT", Some("https://connect.linux.do/oauth2/token"))?,
-            user_url: self.url("OAUTH_USER_INFO_ENDPOINT", Some("https://connect.linux.do/api/user"))?,
+            authorize_url: self.url("OAUTH_AUTHORIZATION_ENDPOINT")?,
+            token_url: self.url("OAUTH_TOKEN_ENDPOINT")?,
+            user_url: self.url("OAUTH_USER_INFO_ENDPOINT")?,
         })
     }
 
     pub(super) fn github(&mut self) -> Option<OauthConfig> {
         let client_id = self.text("GITHUB_CLIENT_ID")?;
         let client_secret = self.secret("GITHUB_CLIENT_SECRET");
-        let redirect_uri = self.url("GITHUB_REDIRECT_URI", None);
+        let redirect_uri = self.url("GITHUB_REDIRECT_URI");
         if client_secret.is_none() || redirect_uri.is_none() {
             self.problem("GITHUB_CLIENT_ID", "needs GITHUB_CLIENT_SECRET and GITHUB_REDIRECT_URI beside it");
         }
@@ -298,16 +336,19 @@ impl<'a> Reader<'a> {
             client_id,
             client_secret: client_secret?,
             redirect_uri: redirect_uri?,
-            authorize_url: self
-                .url("GITHUB_AUTHORIZE_URL", Some("https://github.com/login/oauth/authorize"))?,
-            token_url: self.url("GITHUB_TOKEN_URL", Some("https://github.com/login/oauth/access_token"))?,
-            user_url: self.url("GITHUB_USER_API_URL", Some("https://api.github.com/user"))?,
+            authorize_url: self.url("GITHUB_AUTHORIZE_URL")?,
+            token_url: self.url("GITHUB_TOKEN_URL")?,
+            user_url: self.url("GITHUB_USER_API_URL")?,
         })
     }
 
-    pub(super) fn plugin(&mut self) -> Option<PluginConfig> {
-        let base_url = self.url("PLUGIN_API_BASE_URL", Some("http://localhost:8045"))?;
-        Some(PluginConfig { base_url, admin_key: self.secret("PLUGIN_API_ADMIN_KEY") })
+    /// Checks what has no effect.
+    pub(super) fn without_effect(&mut self) {
+        if self.get("METRICS_ADDR").is_some_and(|text| text.parse::<SocketAddr>().is_err()) {
+            self.problem("METRICS_ADDR", "must be an address with a port such as 127.0.0.1:9090");
+        }
+        self.url("PLUGIN_API_BASE_URL");
+        self.secret("PLUGIN_API_ADMIN_KEY");
     }
 }
 

@@ -33,21 +33,21 @@ impl Reader<'_> {
             Some("closed") => Some(Registration::Closed),
             Some("invite") => Some(Registration::Invite),
             Some("open") => Some(Registration::Open),
-            None | Some("sso") => Some(Registration::Sso),
-            Some(_) => {
+            Some("sso") => Some(Registration::Sso),
+            _ => {
                 self.problem("REGISTRATION", "must be closed, invite, open or sso");
                 None
             }
         };
         let admins_need_totp = match self.text("POLICY_REQUIRE_TOTP_FOR_ADMINS").as_deref() {
-            None | Some("false" | "0" | "no" | "off") => Some(false),
+            Some("false" | "0" | "no" | "off") => Some(false),
             Some("true" | "1" | "yes" | "on") => Some(true),
-            Some(_) => {
+            _ => {
                 self.problem("POLICY_REQUIRE_TOTP_FOR_ADMINS", "must be true or false");
                 None
             }
         };
-        let grace = self.number("AUTH_GRACE_SECONDS", 300, 0, 86_400).map(Duration::from_secs);
+        let grace = self.number("AUTH_GRACE_SECONDS", 0, 86_400).map(Duration::from_secs);
         Some(PeopleConfig { registration: registration?, admins_need_totp: admins_need_totp?, grace: grace? })
     }
 }

@@ -98,16 +98,16 @@ impl Reader<'_> {
         let sign_in_level = self.level("POLICY_SIGN_IN_LEVEL");
         let share_level = self.level("POLICY_SHARE_LEVEL");
         let pool_level = self.level("POLICY_POOL_LEVEL");
-        let base_quota = self.per_level("POLICY_BASE_QUOTA", "1,2,3,4,5", |text| millionths(text).map(Units));
+        let base_quota = self.per_level("POLICY_BASE_QUOTA", |text| millionths(text).map(Units));
         let requests_per_minute = self.limits("POLICY_REQUESTS_PER_MINUTE", whole);
         let tokens_per_minute = self.limits("POLICY_TOKENS_PER_MINUTE", whole);
         let concurrent_calls = self.limits("POLICY_CONCURRENT_CALLS", whole);
         let monthly_micro_usd = self.limits("POLICY_MONTHLY_USD", |text| {
             millionths(text).and_then(|amount| u64::try_from(amount).ok())
         });
-        let quota_cap = self.units("POLICY_QUOTA_CAP", None);
+        let quota_cap = self.units("POLICY_QUOTA_CAP");
         let contribution = self.contribution();
-        let default_allowance = self.units("POLICY_DEFAULT_ALLOWANCE", Some(Units::ONE));
+        let default_allowance = self.units("POLICY_DEFAULT_ALLOWANCE");
         let reference = self.reference();
         Some(Policy {
             sign_in_level: sign_in_level?,
@@ -126,16 +126,11 @@ impl Reader<'_> {
     }
 
     fn level(&mut self, name: &str) -> Option<i32> {
-        self.number(name, 0, 0, 100).and_then(|level| i32::try_from(level).ok())
+        self.number(name, 0, 100).and_then(|level| i32::try_from(level).ok())
     }
 
-    fn per_level<T>(
-        &mut self,
-        name: &str,
-        default: &str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<Vec<T>> {
-        let text = self.text(name).unwrap_or_else(|| default.into());
+    fn per_level<T>(&mut self, name: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+        let text = self.text(name).unwrap_or_default();
         let list: Option<Vec<T>> = text.split(',').map(|item| parse(item.trim())).collect();
         if list.is_none() {
             self.problem(name, "must be a list of numbers, one a trust level from 0 up, such as 1,2,3");
@@ -145,11 +140,11 @@ impl Reader<'_> {
 
     /// A list in which `-` is no limit.
     fn limits(&mut self, name: &str, parse: impl Fn(&str) -> Option<u64>) -> Option<Vec<Option<u64>>> {
-        self.per_level(name, "-", |text| if text == "-" { Some(None) } else { parse(text).map(Some) })
+        self.per_level(name, |text| if text == "-" { Some(None) } else { parse(text).map(Some) })
     }
 
-    fn units(&mut self, name: &str, default: Option<Units>) -> Option<Option<Units>> {
-        let Some(text) = self.text(name) else { return Some(default) };
+    fn units(&mut self, name: &str) -> Option<Option<Units>> {
+        let Some(text) = self.text(name) else { return Some(None) };
         let units = millionths(&text).map(Units);
         if units.is_none() {
             self.problem(name, "must be a number of units such as 2.5");
@@ -159,12 +154,12 @@ impl Reader<'_> {
 
     fn contribution(&mut self) -> Option<ContributionPolicy> {
         match self.text("CONTRIBUTION").as_deref() {
-            None | Some("declared") => Some(ContributionPolicy::Declared),
+            Some("declared") => Some(ContributionPolicy::Declared),
             Some("proven") => {
-                let start = self.units("CONTRIBUTION_START", Some(Units(100_000)))?;
+                let start = self.units("CONTRIBUTION_START")?;
                 Some(ContributionPolicy::Proven { start: start.unwrap_or(Units::ZERO) })
             }
-            Some(_) => {
+            _ => {
                 self.problem("CONTRIBUTION", "must be declared or proven");
                 None
             }
@@ -172,22 +167,17 @@ impl Reader<'_> {
     }
 
     fn reference(&mut self) -> Option<Reference> {
-        let default = Reference::default();
         let signed = |number: Option<u64>| number.and_then(|number| i64::try_from(number).ok());
         let most = 1 << 40;
-        let requests = self.number("REFERENCE_REQUESTS", 1_000, 1, most);
-        let tokens = self.number("REFERENCE_TOKENS", 5_000_000, 1, most);
-        let micro_usd = match self.text("REFERENCE_USD") {
-            None => Some(default.micro_usd.0),
-            Some(text) => millionths(&text).filter(|amount| *amount > 0),
-        };
+        let requests = self.number("REFERENCE_REQUESTS", 1, most);
+        let tokens = self.number("REFERENCE_TOKENS", 1, most);
+        let micro_usd = millionths(&self.text("REFERENCE_USD").unwrap_or_default());
+        let micro_usd = micro_usd.filter(|amount| *amount > 0);
         if micro_usd.is_none() {
             self.problem("REFERENCE_USD", "must be an amount such as 5 or 2.50");
         }
-        let window = match self.text("REFERENCE_WINDOW") {
-            None => Some(default.window),
-            Some(text) => Window::ALL.into_iter().find(|window| window.name() == text),
-        };
+        let window = self.text("REFERENCE_WINDOW").unwrap_or_default();
+        let window = Window::ALL.into_iter().find(|one| one.name() == window);
         if window.is_none() {
             self.problem("REFERENCE_WINDOW", "must be 5h, 1d, 7d or 30d");
         }

@@ -41,8 +41,8 @@ const RESERVED: [&str; 2] = ["linuxdo", "github"];
 
 impl Reader<'_> {
     pub(super) fn sign_in(&mut self, app_env: Option<AppEnv>) -> Option<SignInConfig> {
-        let deadline = self.number("SIGN_IN_TIMEOUT_SECONDS", 30, 1, 120).map(Duration::from_secs);
-        let return_url = self.text("SIGN_IN_RETURN_URL").unwrap_or_else(|| "/".into());
+        let deadline = self.number("SIGN_IN_TIMEOUT_SECONDS", 1, 120).map(Duration::from_secs);
+        let return_url = self.text("SIGN_IN_RETURN_URL").unwrap_or_default();
         if !is_return_url(&return_url) {
             self.problem("SIGN_IN_RETURN_URL", "must be an http(s) address or a path, without a fragment");
         }
@@ -62,13 +62,13 @@ impl Reader<'_> {
 
     fn oidc(&mut self, number: usize, suffix: &str, app_env: Option<AppEnv>) -> Option<OidcConfig> {
         let named = |name: &str| format!("OIDC_{name}{suffix}");
-        let issuer = self.url(&named("ISSUER"), None)?;
+        let issuer = self.url(&named("ISSUER"))?;
         if app_env == Some(AppEnv::Production) && !issuer.starts_with("https://") {
             self.problem(&named("ISSUER"), "must be an https:// address in production");
         }
         let client_id = self.text(&named("CLIENT_ID"));
         let client_secret = self.secret(&named("CLIENT_SECRET"));
-        let redirect_uri = self.url(&named("REDIRECT_URI"), None);
+        let redirect_uri = self.url(&named("REDIRECT_URI"));
         if client_id.is_none() || client_secret.is_none() || redirect_uri.is_none() {
             let needs = format!(
                 "needs {}, {} and {} beside it",
@@ -86,7 +86,7 @@ impl Reader<'_> {
         if name.is_empty() || name.len() > 40 {
             self.problem(&named("NAME"), "must hold some letters a-z or digits, and be no longer than 40");
         }
-        let scopes = self.text(&named("SCOPES")).unwrap_or_else(|| "profile".into());
+        let scopes = self.text(&named("SCOPES")).unwrap_or_default();
         Some(OidcConfig {
             name,
             label,

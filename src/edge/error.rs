@@ -37,11 +37,18 @@ pub struct FieldError {
     pub msg: String,
 }
 
+/// What is wrong, for people; one level deeper where the original passed on what its Plug-in API said.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum ErrorDetail {
+    Text(String),
+    Nested { error: String },
+}
+
 /// The body of an error under `/api`.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct ErrorBody {
-    /// What is wrong, for people.
-    detail: String,
+    detail: ErrorDetail,
 }
 
 /// The body of a 422 under `/api`.

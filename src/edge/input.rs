@@ -15,8 +15,8 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
 use crate::core::Core;
-pub use crate::edge::body::read;
 use crate::edge::error::{ApiError, FieldError, Result};
+pub use crate::edge::read_body::read;
 
 /// The members of a JSON body, read one by one; every problem is collected.
 #[derive(Clone, Debug, Default)]
@@ -170,6 +170,16 @@ impl Object {
     /// A text that must be there and must not be seen.
     pub fn secret(&mut self, name: &str, shortest: usize, longest: usize) -> SecretString {
         SecretString::from(self.text(name, shortest, longest))
+    }
+
+    /// A text that may be absent or null and must not be seen.
+    pub fn optional_secret(&mut self, name: &str, longest: usize) -> Option<SecretString> {
+        self.optional_text(name, longest).map(SecretString::from)
+    }
+
+    /// A truth value that may be absent or null.
+    pub fn optional_boolean(&mut self, name: &str) -> Option<bool> {
+        self.has(name).then(|| self.boolean(name))
     }
 
     /// A truth value that must be there, written in any way that the original took.

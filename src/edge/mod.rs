@@ -2,7 +2,7 @@
 //! sent, the request's id and log line, the layer around model routes, who is connected, headers for browsers, and the
 //! pages of the API's description. No business rules, and nothing here knows who calls.
 
-pub mod body;
+pub(crate) mod body;
 pub mod cors;
 pub mod dialect;
 pub mod error;
@@ -10,5 +10,6 @@ pub mod headers;
 pub mod input;
 pub mod model_routes;
 pub mod openapi;
+pub mod read_body;
 pub mod request_log;
 pub mod visitors;

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::Gateway;
 use super::accounts::Serving;
 use super::upstream::{Failure, Sending, read_body};
+use crate::edge::openapi::one_of;
 use crate::ids::AccountId;
 use crate::store::accounts::AccountRow;
 
@@ -26,6 +27,8 @@ pub struct Trial {
     pub credential: usize,
 }
 
+one_of!(outcome: "ok", "refused", "timeout", "unreachable", "forbidden_address", "not_usable");
+
 /// What a provider said to a trial.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Checked {
@@ -35,7 +38,7 @@ pub struct Checked {
     pub provider_status: Option<u16>,
     /// The provider's words, shortened and without credentials; empty on success.
     pub words: String,
-    /// `ok`, `refused`, `timeout`, `unreachable`, `forbidden_address` or `not_usable`.
+    #[schema(schema_with = outcome)]
     pub outcome: &'static str,
     pub latency_ms: u64,
 }

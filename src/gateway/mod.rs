@@ -53,7 +53,7 @@ use pool::Pool;
 pub use pool::allowances::AllowanceView;
 pub use pool::health::PauseView;
 pub use pool::quotas::{GroupQuota, QuotaError};
-pub use routes::{Described, complete_chat_by_plugin, generate_by_plugin, routes};
+pub use routes::{complete_chat_by_plugin, generate_by_plugin, routes};
 use token_counter::TokenCounter;
 pub use upstream::TlsError;
 use upstream::Upstream;

@@ -126,8 +126,9 @@ async fn visible(gateway: &Gateway, caller: &Caller, only: Option<Provider>) -> 
     models
 }
 
+/// The models that I can call, as OpenAI lists them.
 #[utoipa::path(get, path = "/v1/models", tag = "models", security(("api_key" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), (status = 401, description = "No such key")))]
+    responses((status = 200, body = serde_json::Value)))]
 pub(super) async fn list_models(State(gateway): State<Arc<Gateway>>, caller: Caller) -> Json<ModelList> {
     Json(ModelList::new(visible(&gateway, &caller, None).await.into_values().collect()))
 }
@@ -137,8 +138,9 @@ pub async fn models_of_caller(gateway: &Gateway, caller: &Caller) -> ModelList {
     ModelList::new(visible(gateway, caller, None).await.into_values().collect())
 }
 
-#[utoipa::path(get, path = "/v1/models/{id}", tag = "models", params(("id" = String, Path)), security(("api_key" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), (status = 401, description = "No such key")))]
+/// One model that I can call.
+#[utoipa::path(get, path = "/v1/models/{*id}", tag = "models", params(("id" = String, Path)), security(("api_key" = []), ("access_token" = [])),
+    responses((status = 200, body = serde_json::Value), (status = 404, description = "No such model")))]
 pub(super) async fn find_model(
     State(gateway): State<Arc<Gateway>>,
     caller: Caller,
@@ -148,8 +150,8 @@ pub(super) async fn find_model(
 }
 
 /// The models of Gemini accounts, as Google lists them.
-#[utoipa::path(get, path = "/v1beta/models", tag = "models", security(("api_key" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), (status = 401, description = "No such key")))]
+#[utoipa::path(get, path = "/v1beta/models", tag = "models", security(("api_key" = []), ("access_token" = []), ("x_goog_api_key" = []), ("query_key" = [])),
+    responses((status = 200, body = serde_json::Value)))]
 pub(super) async fn list_gemini_models(
     State(gateway): State<Arc<Gateway>>,
     caller: Caller,
@@ -158,8 +160,9 @@ pub(super) async fn list_gemini_models(
     Json(GeminiModelList { models: models.keys().map(|id| GeminiModel::new(id)).collect() })
 }
 
-#[utoipa::path(get, path = "/v1beta/models/{model}", tag = "models", params(("model" = String, Path)), security(("api_key" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), (status = 401, description = "No such key")))]
+/// One model of a Gemini account.
+#[utoipa::path(get, path = "/v1beta/models/{*model}", tag = "models", params(("model" = String, Path)), security(("api_key" = []), ("access_token" = []), ("x_goog_api_key" = []), ("query_key" = [])),
+    responses((status = 200, body = serde_json::Value), (status = 404, description = "No such model")))]
 pub(super) async fn find_gemini_model(
     State(gateway): State<Arc<Gateway>>,
     caller: Caller,

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{FromRef, Request, State};
 use axum::http::{HeaderMap, Response};
-use axum::routing::{get, post};
-use axum::{Extension, Router};
 use millpond_wire::{Dialect, Endpoint};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::routes;
 
 use super::Gateway;
 use super::call::serve;
@@ -22,9 +23,10 @@ use crate::edge::request_log::RequestId;
 
 /// Calls a model in OpenAI's dialect.
 #[utoipa::path(post, path = "/v1/chat/completions", tag = "models", request_body(content = serde_json::Value,
-    description = "OpenAI's chat completion request"), security(("api_key" = []), ("access_token" = [])), responses(
+    description = "OpenAI's chat completion request",
+    example = json!({"model": "gpt-5-mini", "messages": [{"role": "user", "content": "What is a mill pond?"}]})), security(("api_key" = []), ("access_token" = [])), responses(
     (status = 200, body = serde_json::Value, description = "OpenAI's chat completion, or its chunks as server-sent events"),
-    (status = 400, description = "The request can't be read"), (status = 401, description = "No such key"),
+    (status = 400, description = "The request can't be read"),
     (status = 404, description = "No such model"),
     (status = 429, description = "Out of quota or over a limit; see Retry-After")))]
 pub(crate) async fn complete_chat(
@@ -49,9 +51,10 @@ pub async fn complete_chat_by_plugin(
 
 /// Calls a model in Anthropic's dialect.
 #[utoipa::path(post, path = "/v1/messages", tag = "models", request_body(content = serde_json::Value,
-    description = "Anthropic's message request"), security(("api_key" = []), ("access_token" = [])), responses(
+    description = "Anthropic's message request", example = json!({"model": "claude-sonnet-4-5", "max_tokens": 200,
+    "messages": [{"role": "user", "content": "What is a mill pond?"}]})), security(("api_key" = []), ("access_token" = []), ("x_api_key" = [])), responses(
     (status = 200, body = serde_json::Value, description = "Anthropic's message, or its events"),
-    (status = 400, description = "The request can't be read"), (status = 401, description = "No such key"),
+    (status = 400, description = "The request can't be read"),
     (status = 404, description = "No such model"),
     (status = 429, description = "Out of quota or over a limit; see Retry-After")))]
 pub(crate) async fn create_message(
@@ -68,8 +71,9 @@ pub(crate) async fn create_message(
 
 /// Counts the tokens of a message, as its provider would.
 #[utoipa::path(post, path = "/v1/messages/count_tokens", tag = "models", request_body(content = serde_json::Value,
-    description = "Anthropic's message request"), security(("api_key" = []), ("access_token" = [])), responses(
-    (status = 200, body = serde_json::Value), (status = 401, description = "No such key")))]
+    description = "Anthropic's message request", example = json!({"model": "claude-sonnet-4-5", "max_tokens": 200,
+    "messages": [{"role": "user", "content": "What is a mill pond?"}]})), security(("api_key" = []), ("access_token" = []), ("x_api_key" = [])), responses(
+    (status = 200, body = serde_json::Value)))]
 pub(crate) async fn count_message_tokens(
     State(gateway): State<Arc<Gateway>>,
     caller: Caller,
@@ -84,15 +88,39 @@ pub(crate) async fn count_message_tokens(
 }
 
 /// Calls a model in Google's dialect: `generateContent`, `streamGenerateContent` or `countTokens`.
-#[utoipa::path(post, path = "/v1beta/models/{model}", tag = "models", params(("model" = String, Path,
+#[utoipa::path(post, path = "/v1beta/models/{*model}", tag = "models", params(("model" = String, Path,
     description = "The model, a colon and what to do: `gemini-2.5-flash:generateContent`")),
-    request_body(content = serde_json::Value, description = "Google's generateContent request"),
-    security(("api_key" = []), ("access_token" = [])), responses(
+    request_body(content = serde_json::Value,
+    description = "Google's generateContent request",
+    example = json!({"contents": [{"role": "user", "parts": [{"text": "What is a mill pond?"}]}]})),
+    security(("api_key" = []), ("access_token" = []), ("x_goog_api_key" = []), ("query_key" = [])), responses(
     (status = 200, body = serde_json::Value, description = "Google's answer; streamed as server-sent events with `alt=sse`, else as one JSON array"),
-    (status = 400, description = "The request can't be read"), (status = 401, description = "No such key"),
+    (status = 400, description = "The request can't be read"),
     (status = 404, description = "No such model or action"),
     (status = 429, description = "Out of quota or over a limit; see Retry-After")))]
 pub(crate) async fn generate_content(
+    State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
+    Segment(target): Segment,
+    query: QueryMap,
+    Extension(RequestId(id)): Extension<RequestId>,
+    request: Request,
+) -> Result<Response<Body>> {
+    generate_by_plugin(&gateway, caller, &target, &query, id, request).await
+}
+
+/// The same under the path that Google's newer clients call.
+#[utoipa::path(post, path = "/v1/models/{*id}", tag = "models", params(("id" = String, Path,
+    description = "The model, a colon and what to do: `gemini-2.5-flash:generateContent`")),
+    request_body(content = serde_json::Value,
+    description = "Google's generateContent request",
+    example = json!({"contents": [{"role": "user", "parts": [{"text": "What is a mill pond?"}]}]})),
+    security(("api_key" = []), ("access_token" = []), ("x_goog_api_key" = []), ("query_key" = [])), responses(
+    (status = 200, body = serde_json::Value, description = "Google's answer; streamed as server-sent events with `alt=sse`, else as one JSON array"),
+    (status = 400, description = "The request can't be read"),
+    (status = 404, description = "No such model or action"),
+    (status = 429, description = "Out of quota or over a limit; see Retry-After")))]
+pub(crate) async fn generate_content_v1(
     State(gateway): State<Arc<Gateway>>,
     caller: Caller,
     Segment(target): Segment,
@@ -123,38 +151,32 @@ pub async fn generate_by_plugin(
     serve(gateway, caller, request_id, request, outside).await
 }
 
-/// What the OpenAPI document says of this room.
-#[derive(utoipa::OpenApi)]
-#[openapi(paths(
-    models::list_models,
-    models::find_model,
-    models::list_gemini_models,
-    models::find_gemini_model,
-    complete_chat,
-    create_message,
-    count_message_tokens,
-    generate_content
-))]
-pub struct Described;
-
-/// The routes of this room.
-pub fn routes<S>() -> Router<S>
+/// The routes of this room, with their description.
+pub fn routes<S>() -> OpenApiRouter<S>
 where
     S: Clone + Send + Sync + 'static,
     Arc<Gateway>: FromRef<S>,
     Arc<Auth>: FromRef<S>,
 {
-    let openai = |routes| speaking(Dialect::OpenAi, routes);
-    let anthropic = |routes| speaking(Dialect::Anthropic, routes);
-    let gemini = |routes| speaking(Dialect::Gemini, routes);
-    // Google's newer clients call `/v1/models/{model}:generateContent` and the like.
-    let model = openai(get(models::find_model)).merge(gemini(post(generate_content)));
-    Router::new()
-        .route("/v1/models", openai(get(models::list_models)))
-        .route("/v1/models/{*id}", model)
-        .route("/v1/chat/completions", openai(post(complete_chat)))
-        .route("/v1/messages", anthropic(post(create_message)))
-        .route("/v1/messages/count_tokens", anthropic(post(count_message_tokens)))
-        .route("/v1beta/models", gemini(get(models::list_gemini_models)))
-        .route("/v1beta/models/{*target}", gemini(get(models::find_gemini_model).post(generate_content)))
+    let openai = |routes| described(Dialect::OpenAi, routes);
+    let anthropic = |routes| described(Dialect::Anthropic, routes);
+    let gemini = |routes| described(Dialect::Gemini, routes);
+    OpenApiRouter::new()
+        .routes(openai(routes!(models::list_models)))
+        .routes(openai(routes!(models::find_model)))
+        // Google's newer clients call `/v1/models/{model}:generateContent` and the like.
+        .routes(gemini(routes!(generate_content_v1)))
+        .routes(openai(routes!(complete_chat)))
+        .routes(anthropic(routes!(create_message)))
+        .routes(anthropic(routes!(count_message_tokens)))
+        .routes(gemini(routes!(models::list_gemini_models)))
+        .routes(gemini(routes!(models::find_gemini_model, generate_content)))
+}
+
+/// The same routes and their description, speaking a dialect.
+fn described<S>(dialect: Dialect, (schemas, paths, routes): UtoipaMethodRouter<S>) -> UtoipaMethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    (schemas, paths, speaking(dialect, routes))
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::db::{on_db, read_db, statements};
+use super::db::{Tx, on_tx, read_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::{AccountId, UserId};
@@ -123,35 +123,6 @@ statements! {
 }
 
 impl Store {
-    /// Stores a new account.
-    pub async fn create_account(&self, account: &AccountRow) -> Result<()> {
-        on_db!(&self.db, db => sqlx::query(INSERT)
-            .bind(&account.id)
-            .bind(account.user_id)
-            .bind(&account.name)
-            .bind(&account.provider)
-            .bind(&account.base_url)
-            .bind(&account.credential)
-            .bind(&account.proxy)
-            .bind(account.is_shared)
-            .bind(account.is_enabled)
-            .bind(&account.models)
-            .bind(&account.aliases)
-            .bind(&account.allowances)
-            .bind(account.priority)
-            .bind(account.weight)
-            .bind(account.max_concurrency)
-            .bind(&account.headers)
-            .bind(account.drain_bytes)
-            .bind(&account.disabled_models)
-            .bind(&account.oauth_source)
-            .bind(account.created_at)
-            .bind(account.updated_at)
-            .bind(account.last_used_at)
-            .execute(db).await.map(drop))?;
-        Ok(())
-    }
-
     /// A person's own account.
     pub async fn find_account(&self, owner: UserId, id: &AccountId) -> Result<Option<AccountRow>> {
         Ok(read_db!(&self.db, db => sqlx::query_as(FIND).bind(id).bind(owner).fetch_optional(db).await)?)
@@ -174,17 +145,17 @@ impl Store {
 
     /// An account, if its owner is active.
     pub async fn find_active_account(&self, id: &AccountId) -> Result<Option<AccountRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(FIND_ACTIVE).bind(id).fetch_optional(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(FIND_ACTIVE).bind(id).fetch_optional(db).await)?)
     }
 
     /// All accounts of a person, if they are active.
     pub async fn list_active_accounts_of(&self, owner: UserId) -> Result<Vec<AccountRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(LIST_ACTIVE_OF).bind(owner).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(LIST_ACTIVE_OF).bind(owner).fetch_all(db).await)?)
     }
 
     /// When every account of an active owner was changed last, which names its version.
     pub async fn list_account_versions(&self) -> Result<Vec<(AccountId, Timestamp)>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(VERSIONS).fetch_all(db).await)?)
+        Ok(read_db!(&self.db, db => sqlx::query_as(VERSIONS).fetch_all(db).await)?)
     }
 
     /// Up to `limit` accounts of everybody before the id `before`, newest first.
@@ -215,11 +186,48 @@ impl Store {
             read_db!(&self.db, db => sqlx::query_as(LAST_SERVED).bind(owner).fetch_all(db).await)?;
         Ok(rows.into_iter().filter_map(|(id, served_at)| Some((id, served_at?))).collect())
     }
+}
+
+impl Tx {
+    /// How many accounts a person has, to whom nobody else adds one until the transaction ends.
+    pub async fn count_accounts(&mut self, owner: UserId) -> Result<i64> {
+        self.hold_user(owner).await?;
+        Ok(on_tx!(self, c => sqlx::query_scalar(COUNT).bind(owner).fetch_one(c).await)?)
+    }
+
+    /// Stores a new account.
+    pub async fn create_account(&mut self, account: &AccountRow) -> Result<()> {
+        on_tx!(self, c => sqlx::query(INSERT)
+            .bind(&account.id)
+            .bind(account.user_id)
+            .bind(&account.name)
+            .bind(&account.provider)
+            .bind(&account.base_url)
+            .bind(&account.credential)
+            .bind(&account.proxy)
+            .bind(account.is_shared)
+            .bind(account.is_enabled)
+            .bind(&account.models)
+            .bind(&account.aliases)
+            .bind(&account.allowances)
+            .bind(account.priority)
+            .bind(account.weight)
+            .bind(account.max_concurrency)
+            .bind(&account.headers)
+            .bind(account.drain_bytes)
+            .bind(&account.disabled_models)
+            .bind(&account.oauth_source)
+            .bind(account.created_at)
+            .bind(account.updated_at)
+            .bind(account.last_used_at)
+            .execute(c).await.map(drop))?;
+        Ok(())
+    }
 
     /// Stores what may change of an account, unless somebody changed it since it was read (`read_at` is its `updated_at`
     /// of then): false.
-    pub async fn update_account(&self, account: &AccountRow, read_at: Timestamp) -> Result<bool> {
-        let rows = on_db!(&self.db, db => sqlx::query(UPDATE)
+    pub async fn update_account(&mut self, account: &AccountRow, read_at: Timestamp) -> Result<bool> {
+        let rows = on_tx!(self, c => sqlx::query(UPDATE)
             .bind(&account.id)
             .bind(read_at)
             .bind(&account.name)
@@ -238,13 +246,13 @@ impl Store {
             .bind(account.drain_bytes)
             .bind(&account.disabled_models)
             .bind(account.updated_at)
-            .execute(db).await.map(|done| done.rows_affected()))?;
+            .execute(c).await.map(|done| done.rows_affected()))?;
         Ok(rows == 1)
     }
 
     /// Deletes a person's own account; its usage rows stay.
-    pub async fn delete_account(&self, owner: UserId, id: &AccountId) -> Result<bool> {
-        let rows = on_db!(&self.db, db => sqlx::query(DELETE).bind(id).bind(owner).execute(db).await
+    pub async fn delete_account(&mut self, owner: UserId, id: &AccountId) -> Result<bool> {
+        let rows = on_tx!(self, c => sqlx::query(DELETE).bind(id).bind(owner).execute(c).await
             .map(|done| done.rows_affected()))?;
         Ok(rows == 1)
     }

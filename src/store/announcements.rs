@@ -1,6 +1,6 @@
 //! What administrators tell everybody.
 
-use super::db::{on_db, read_db, statements};
+use super::db::{Tx, on_tx, read_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::{AnnouncementId, UserId};
@@ -42,26 +42,6 @@ statements! {
 }
 
 impl Store {
-    /// Stores an announcement.
-    pub async fn create_announcement(
-        &self,
-        new: &NewAnnouncement,
-        by: UserId,
-        now: Timestamp,
-    ) -> Result<AnnouncementRow> {
-        Ok(
-            on_db!(&self.db, db => sqlx::query_as(INSERT).bind(&new.text_zh).bind(&new.text_en).bind(new.starts_at)
-            .bind(new.ends_at).bind(by).bind(now).fetch_one(db).await)?,
-        )
-    }
-
-    /// Replaces what an announcement says. False when there is none of this id.
-    pub async fn update_announcement(&self, id: AnnouncementId, new: &NewAnnouncement) -> Result<bool> {
-        let rows = on_db!(&self.db, db => sqlx::query(UPDATE).bind(id).bind(&new.text_zh).bind(&new.text_en)
-            .bind(new.starts_at).bind(new.ends_at).execute(db).await.map(|done| done.rows_affected()))?;
-        Ok(rows == 1)
-    }
-
     /// The newest announcements, whether or not they are shown now.
     pub async fn list_announcements(&self, limit: i64) -> Result<Vec<AnnouncementRow>> {
         Ok(read_db!(&self.db, db => sqlx::query_as(LIST).bind(limit).fetch_all(db).await)?)
@@ -71,10 +51,30 @@ impl Store {
     pub async fn current_announcements(&self, now: Timestamp, limit: i64) -> Result<Vec<AnnouncementRow>> {
         Ok(read_db!(&self.db, db => sqlx::query_as(CURRENT).bind(now).bind(limit).fetch_all(db).await)?)
     }
+}
+
+impl Tx {
+    /// Stores an announcement.
+    pub async fn create_announcement(
+        &mut self,
+        new: &NewAnnouncement,
+        by: UserId,
+        now: Timestamp,
+    ) -> Result<AnnouncementRow> {
+        Ok(on_tx!(self, c => sqlx::query_as(INSERT).bind(&new.text_zh).bind(&new.text_en).bind(new.starts_at)
+            .bind(new.ends_at).bind(by).bind(now).fetch_one(c).await)?)
+    }
+
+    /// Replaces what an announcement says. False when there is none of this id.
+    pub async fn update_announcement(&mut self, id: AnnouncementId, new: &NewAnnouncement) -> Result<bool> {
+        let rows = on_tx!(self, c => sqlx::query(UPDATE).bind(id).bind(&new.text_zh).bind(&new.text_en)
+            .bind(new.starts_at).bind(new.ends_at).execute(c).await.map(|done| done.rows_affected()))?;
+        Ok(rows == 1)
+    }
 
     /// Removes an announcement. False when there is none of this id.
-    pub async fn delete_announcement(&self, id: AnnouncementId) -> Result<bool> {
-        let rows = on_db!(&self.db, db => sqlx::query(DELETE).bind(id).execute(db).await
+    pub async fn delete_announcement(&mut self, id: AnnouncementId) -> Result<bool> {
+        let rows = on_tx!(self, c => sqlx::query(DELETE).bind(id).execute(c).await
             .map(|done| done.rows_affected()))?;
         Ok(rows == 1)
     }

@@ -2,7 +2,7 @@
 //!
 //! AntiHub's column `key` must be filled and unique: rows made here hold `sha256:` and the hash in it, never the key.
 
-use super::db::{on_db, read_db, statements};
+use super::db::{Tx, on_tx, read_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::{KeyId, UserId};
@@ -57,6 +57,7 @@ statements! {
     FIND = concat!("select ", columns!(), " from api_keys where id = $1 and user_id = $2");
     FIND_BY_HASH = concat!("select ", columns!(), " from api_keys where key_hash = $1");
     LIST = concat!("select ", columns!(), " from api_keys where user_id = $1 order by created_at desc, id desc limit 1000");
+    COUNT = "select cast(count(*) as bigint) from api_keys where user_id = $1";
     SET_ACTIVE = concat!("update api_keys set is_active = $3 where id = $1 and user_id = $2 returning ", columns!());
     RENAME = concat!("update api_keys set name = $3 where id = $1 and user_id = $2 returning ", columns!());
     DELETE = "delete from api_keys where id = $1 and user_id = $2 returning coalesce(key_hash, '')";
@@ -64,25 +65,6 @@ statements! {
 }
 
 impl Store {
-    /// Stores a key and returns its row.
-    pub async fn create_api_key(&self, key: &NewApiKey<'_>, now: Timestamp) -> Result<ApiKeyRow> {
-        let placeholder = format!("sha256:{}", key.hash);
-        Ok(on_db!(&self.db, db => sqlx::query_as(INSERT)
-            .bind(key.user_id)
-            .bind(&placeholder)
-            .bind(key.hash)
-            .bind(key.encrypted)
-            .bind(key.preview)
-            .bind(key.name)
-            .bind(key.description)
-            .bind(key.config_type)
-            .bind(key.allowed_models)
-            .bind(key.requests_per_minute)
-            .bind(now)
-            .bind(key.expires_at)
-            .fetch_one(db).await)?)
-    }
-
     /// A person's own key.
     pub async fn find_api_key(&self, owner: UserId, id: KeyId) -> Result<Option<ApiKeyRow>> {
         Ok(read_db!(&self.db, db => sqlx::query_as(FIND).bind(id).bind(owner).fetch_optional(db).await)?)
@@ -98,38 +80,63 @@ impl Store {
         Ok(read_db!(&self.db, db => sqlx::query_as(LIST).bind(owner).fetch_all(db).await)?)
     }
 
-    /// Switches a person's own key on or off.
-    pub async fn set_api_key_active(
-        &self,
-        owner: UserId,
-        id: KeyId,
-        active: bool,
-    ) -> Result<Option<ApiKeyRow>> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(SET_ACTIVE).bind(id).bind(owner).bind(active)
-            .fetch_optional(db).await)?)
-    }
-
-    /// Renames a person's own key.
-    pub async fn rename_api_key(
-        &self,
-        owner: UserId,
-        id: KeyId,
-        name: Option<&str>,
-    ) -> Result<Option<ApiKeyRow>> {
-        Ok(
-            on_db!(&self.db, db => sqlx::query_as(RENAME).bind(id).bind(owner).bind(name).fetch_optional(db).await)?,
-        )
-    }
-
-    /// Deletes a person's own key and returns its hash; `None` when there is no such key.
-    pub async fn delete_api_key(&self, owner: UserId, id: KeyId) -> Result<Option<String>> {
-        Ok(on_db!(&self.db, db => sqlx::query_scalar(DELETE).bind(id).bind(owner).fetch_optional(db).await)?)
-    }
-
     /// The hash of a person's own key, for telling caches to forget it.
     pub async fn api_key_hash(&self, owner: UserId, id: KeyId) -> Result<Option<String>> {
         Ok(
             read_db!(&self.db, db => sqlx::query_scalar(HASH_OF).bind(id).bind(owner).fetch_optional(db).await)?,
         )
+    }
+}
+
+impl Tx {
+    /// How many keys a person has, to whom nobody else adds one until the transaction ends.
+    pub async fn count_api_keys(&mut self, owner: UserId) -> Result<i64> {
+        self.hold_user(owner).await?;
+        Ok(on_tx!(self, c => sqlx::query_scalar(COUNT).bind(owner).fetch_one(c).await)?)
+    }
+
+    /// Stores a key and returns its row.
+    pub async fn create_api_key(&mut self, key: &NewApiKey<'_>, now: Timestamp) -> Result<ApiKeyRow> {
+        let placeholder = format!("sha256:{}", key.hash);
+        Ok(on_tx!(self, c => sqlx::query_as(INSERT)
+            .bind(key.user_id)
+            .bind(&placeholder)
+            .bind(key.hash)
+            .bind(key.encrypted)
+            .bind(key.preview)
+            .bind(key.name)
+            .bind(key.description)
+            .bind(key.config_type)
+            .bind(key.allowed_models)
+            .bind(key.requests_per_minute)
+            .bind(now)
+            .bind(key.expires_at)
+            .fetch_one(c).await)?)
+    }
+
+    /// Switches a person's own key on or off.
+    pub async fn set_api_key_active(
+        &mut self,
+        owner: UserId,
+        id: KeyId,
+        active: bool,
+    ) -> Result<Option<ApiKeyRow>> {
+        Ok(on_tx!(self, c => sqlx::query_as(SET_ACTIVE).bind(id).bind(owner).bind(active)
+            .fetch_optional(c).await)?)
+    }
+
+    /// Renames a person's own key.
+    pub async fn rename_api_key(
+        &mut self,
+        owner: UserId,
+        id: KeyId,
+        name: Option<&str>,
+    ) -> Result<Option<ApiKeyRow>> {
+        Ok(on_tx!(self, c => sqlx::query_as(RENAME).bind(id).bind(owner).bind(name).fetch_optional(c).await)?)
+    }
+
+    /// Deletes a person's own key and returns its hash; `None` when there is no such key.
+    pub async fn delete_api_key(&mut self, owner: UserId, id: KeyId) -> Result<Option<String>> {
+        Ok(on_tx!(self, c => sqlx::query_scalar(DELETE).bind(id).bind(owner).fetch_optional(c).await)?)
     }
 }

@@ -63,33 +63,6 @@ statements! {
 }
 
 impl Store {
-    /// Waits for the turn to write: the number of the new entry and the hash of the one before. The turn lasts until
-    /// the transaction ends, so it is taken last.
-    pub(crate) async fn take_audit_turn(&self, tx: &mut Tx) -> Result<AuditHead> {
-        Ok(on_tx!(tx, c => sqlx::query_as(TAKE_TURN).fetch_one(c).await)?)
-    }
-
-    /// Adds the entry whose turn it is.
-    pub(crate) async fn append_audit(&self, tx: &mut Tx, row: &AuditRow, seal: &str) -> Result<()> {
-        on_tx!(&mut *tx, c => sqlx::query(INSERT)
-            .bind(row.seq)
-            .bind(row.at)
-            .bind(&row.actor_kind)
-            .bind(row.actor_id)
-            .bind(&row.action)
-            .bind(&row.target_kind)
-            .bind(&row.target_id)
-            .bind(&row.address)
-            .bind(&row.request_id)
-            .bind(&row.state_before)
-            .bind(&row.state_after)
-            .bind(&row.previous_hash)
-            .bind(&row.hash)
-            .execute(c).await.map(drop))?;
-        on_tx!(tx, c => sqlx::query(MOVE_HEAD).bind(row.seq).bind(&row.hash).bind(seal).execute(c).await.map(drop))?;
-        Ok(())
-    }
-
     /// The newest entry, as the database remembers it.
     pub async fn audit_head(&self) -> Result<AuditHead> {
         Ok(read_db!(&self.db, db => sqlx::query_as(HEAD).fetch_one(db).await)?)
@@ -150,5 +123,34 @@ impl Store {
             read_db!(&self.db, db => sqlx::query_as(ABOUT).bind(person).bind(person.to_string()).bind(seq).bind(limit)
             .fetch_all(db).await)?,
         )
+    }
+}
+
+impl Tx {
+    /// Waits for the turn to write: the number of the new entry and the hash of the one before. The turn lasts until
+    /// the transaction ends, so it is taken last.
+    pub(crate) async fn take_audit_turn(&mut self) -> Result<AuditHead> {
+        Ok(on_tx!(self, c => sqlx::query_as(TAKE_TURN).fetch_one(c).await)?)
+    }
+
+    /// Adds the entry whose turn it is.
+    pub(crate) async fn append_audit(&mut self, row: &AuditRow, seal: &str) -> Result<()> {
+        on_tx!(self, c => sqlx::query(INSERT)
+            .bind(row.seq)
+            .bind(row.at)
+            .bind(&row.actor_kind)
+            .bind(row.actor_id)
+            .bind(&row.action)
+            .bind(&row.target_kind)
+            .bind(&row.target_id)
+            .bind(&row.address)
+            .bind(&row.request_id)
+            .bind(&row.state_before)
+            .bind(&row.state_after)
+            .bind(&row.previous_hash)
+            .bind(&row.hash)
+            .execute(c).await.map(drop))?;
+        on_tx!(self, c => sqlx::query(MOVE_HEAD).bind(row.seq).bind(&row.hash).bind(seal).execute(c).await.map(drop))?;
+        Ok(())
     }
 }

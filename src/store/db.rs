@@ -60,20 +60,23 @@ macro_rules! read_db {
     };
 }
 
-/// An open transaction on either database. When it is dropped its connection is closed, which rolls it back.
-pub(crate) enum Tx {
+/// An open transaction on either database. When it is dropped its connection is closed, which rolls it back. On SQLite it
+/// is the only one that writes: nothing that is waited for while it is open may write in another way, the embedded shared
+/// state included.
+pub enum Tx {
     Postgres(Lease<PgConnection>),
     Sqlite(Lease<SqliteConnection>),
 }
 
 impl Tx {
-    pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
-        self.end("commit").await
+    /// Makes what was done on it last. With an entry in the audit log it is `Audit::commit` that does.
+    pub async fn commit(self) -> super::Result<()> {
+        Ok(self.end("commit").await?)
     }
 
     /// Ends the transaction without what was done in it, and keeps its connection.
-    pub(crate) async fn roll_back(self) -> Result<(), sqlx::Error> {
-        self.end("rollback").await
+    pub async fn roll_back(self) -> super::Result<()> {
+        Ok(self.end("rollback").await?)
     }
 
     async fn end(mut self, statement: &'static str) -> Result<(), sqlx::Error> {

@@ -1,6 +1,6 @@
 //! Who a person is at sign-in providers: `user_identities`, with AntiHub's `users.oauth_id` beside it.
 
-use super::db::{on_db, on_tx, read_db, statements};
+use super::db::{Tx, on_db, on_tx, read_db, statements};
 use super::users::NewUser;
 use super::{Result, Store};
 use crate::clock::Timestamp;
@@ -91,26 +91,6 @@ impl Store {
         Ok(read_db!(&self.db, db => sqlx::query_as(LIST).bind(user).fetch_all(db).await)?)
     }
 
-    /// Adds a person together with the identity that they came with, or nothing at all.
-    pub async fn create_user_with_identity(
-        &self,
-        user: &NewUser,
-        identity: &NewIdentity<'_>,
-        now: Timestamp,
-    ) -> Result<Creation> {
-        let mut tx = self.db.begin().await?;
-        let Some(id) = super::users::insert(&mut tx, user, now).await? else {
-            tx.roll_back().await?;
-            return Ok(Creation::NameTaken);
-        };
-        if !add(&mut tx, id, identity, now, Some(now)).await? {
-            tx.roll_back().await?;
-            return Ok(Creation::IdentityTaken);
-        }
-        tx.commit().await?;
-        Ok(Creation::Made(id))
-    }
-
     /// Gives the identity that AntiHub keeps with a person a row of its own, if it still keeps it.
     pub async fn adopt_identity(
         &self,
@@ -126,23 +106,6 @@ impl Store {
             .execute(c).await.map(drop))?;
         tx.commit().await?;
         Ok(())
-    }
-
-    /// Adds an identity to a person. False when it is somebody's already, or the person has another one there.
-    pub async fn link_identity(
-        &self,
-        user: UserId,
-        identity: &NewIdentity<'_>,
-        now: Timestamp,
-        last_used_at: Option<Timestamp>,
-    ) -> Result<bool> {
-        let mut tx = self.db.begin().await?;
-        let added = add(&mut tx, user, identity, now, last_used_at).await?;
-        if added && let Some(oauth_id) = identity.oauth_id {
-            on_tx!(&mut tx, c => sqlx::query(SET_OAUTH_ID).bind(user).bind(oauth_id).execute(c).await.map(drop))?;
-        }
-        tx.commit().await?;
-        Ok(added)
     }
 
     /// Notes a sign-in with an identity, and what the provider told of the person.
@@ -172,42 +135,71 @@ impl Store {
             .bind(now).execute(db).await.map(drop))?;
         Ok(())
     }
+}
+
+impl Tx {
+    /// Adds a person together with the identity that they came with, or nothing at all.
+    pub async fn create_user_with_identity(
+        &mut self,
+        user: &NewUser,
+        identity: &NewIdentity<'_>,
+        now: Timestamp,
+    ) -> Result<Creation> {
+        let Some(id) = self.create_user(user, now).await? else {
+            return Ok(Creation::NameTaken);
+        };
+        if !add(self, id, identity, now, Some(now)).await? {
+            return Ok(Creation::IdentityTaken);
+        }
+        Ok(Creation::Made(id))
+    }
+
+    /// Adds an identity to a person. False when it is somebody's already, or the person has another one there.
+    pub async fn link_identity(
+        &mut self,
+        user: UserId,
+        identity: &NewIdentity<'_>,
+        now: Timestamp,
+        last_used_at: Option<Timestamp>,
+    ) -> Result<bool> {
+        let added = add(self, user, identity, now, last_used_at).await?;
+        if added && let Some(oauth_id) = identity.oauth_id {
+            on_tx!(self, c => sqlx::query(SET_OAUTH_ID).bind(user).bind(oauth_id).execute(c).await.map(drop))?;
+        }
+        Ok(added)
+    }
 
     /// Removes a person's identity at a provider, unless no way to sign in would be left: a password, or another identity
     /// at a provider of `usable`.
     pub async fn unlink_identity(
-        &self,
+        &mut self,
         user: UserId,
         provider: &str,
         oauth_id: impl Fn(&IdentityRow) -> Option<String>,
         usable: &[&str],
         now: Timestamp,
     ) -> Result<Unlinking> {
-        let mut tx = self.db.begin().await?;
         let password: Option<String> =
-            on_tx!(&mut tx, c => sqlx::query_scalar(HOLD).bind(user).bind(now).fetch_optional(c).await)?;
-        let all: Vec<IdentityRow> = on_tx!(&mut tx, c => sqlx::query_as(LIST).bind(user).fetch_all(c).await)?;
+            on_tx!(self, c => sqlx::query_scalar(HOLD).bind(user).bind(now).fetch_optional(c).await)?;
+        let all: Vec<IdentityRow> = on_tx!(self, c => sqlx::query_as(LIST).bind(user).fetch_all(c).await)?;
         let Some(identity) = all.iter().find(|row| row.provider == provider) else {
-            tx.roll_back().await?;
             return Ok(Unlinking::Unknown);
         };
         let others =
             all.iter().any(|row| row.provider != provider && usable.contains(&row.provider.as_str()));
         if !others && password.is_none_or(|hash| hash.is_empty()) {
-            tx.roll_back().await?;
             return Ok(Unlinking::Last);
         }
-        on_tx!(&mut tx, c => sqlx::query(REMOVE).bind(user).bind(provider).execute(c).await.map(drop))?;
+        on_tx!(self, c => sqlx::query(REMOVE).bind(user).bind(provider).execute(c).await.map(drop))?;
         if let Some(oauth_id) = oauth_id(identity) {
-            on_tx!(&mut tx, c => sqlx::query(CLEAR_OAUTH_ID).bind(user).bind(oauth_id).execute(c).await.map(drop))?;
+            on_tx!(self, c => sqlx::query(CLEAR_OAUTH_ID).bind(user).bind(oauth_id).execute(c).await.map(drop))?;
         }
-        tx.commit().await?;
         Ok(Unlinking::Done)
     }
 }
 
 async fn add(
-    tx: &mut super::db::Tx,
+    tx: &mut Tx,
     user: UserId,
     identity: &NewIdentity<'_>,
     now: Timestamp,

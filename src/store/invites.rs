@@ -1,6 +1,6 @@
 //! Invites: codes with which people may register, and who used them.
 
-use super::db::{on_db, on_tx, read_db, statements};
+use super::db::{Tx, on_tx, read_db, statements};
 use super::users::NewUser;
 use super::{Result, Store};
 use crate::clock::Timestamp;
@@ -67,19 +67,6 @@ statements! {
 }
 
 impl Store {
-    /// Stores a new invite.
-    pub async fn create_invite(&self, invite: &NewInvite<'_>, now: Timestamp) -> Result<InviteRow> {
-        Ok(on_db!(&self.db, db => sqlx::query_as(INSERT)
-            .bind(invite.code_hash)
-            .bind(invite.uses)
-            .bind(invite.expires_at)
-            .bind(invite.note)
-            .bind(invite.created_by)
-            .bind(now)
-            .bind(false)
-            .fetch_one(db).await)?)
-    }
-
     /// Up to `limit` invites before the id `before`, newest first.
     pub async fn list_invites(&self, before: InviteId, limit: i64) -> Result<Vec<InviteRow>> {
         Ok(read_db!(&self.db, db => sqlx::query_as(LIST).bind(before).bind(limit).fetch_all(db).await)?)
@@ -89,33 +76,41 @@ impl Store {
     pub async fn list_invite_uses(&self, invite: InviteId) -> Result<Vec<InviteUse>> {
         Ok(read_db!(&self.db, db => sqlx::query_as(USES).bind(invite).fetch_all(db).await)?)
     }
+}
+
+impl Tx {
+    /// Stores a new invite.
+    pub async fn create_invite(&mut self, invite: &NewInvite<'_>, now: Timestamp) -> Result<InviteRow> {
+        Ok(on_tx!(self, c => sqlx::query_as(INSERT)
+            .bind(invite.code_hash)
+            .bind(invite.uses)
+            .bind(invite.expires_at)
+            .bind(invite.note)
+            .bind(invite.created_by)
+            .bind(now)
+            .bind(false)
+            .fetch_one(c).await)?)
+    }
 
     /// Ends an invite. False when there is no such invite.
-    pub async fn revoke_invite(&self, invite: InviteId) -> Result<bool> {
-        let rows = on_db!(&self.db, db => sqlx::query(REVOKE).bind(invite).bind(true).execute(db).await
+    pub async fn revoke_invite(&mut self, invite: InviteId) -> Result<bool> {
+        let rows = on_tx!(self, c => sqlx::query(REVOKE).bind(invite).bind(true).execute(c).await
             .map(|done| done.rows_affected()))?;
         Ok(rows == 1)
     }
 
     /// Makes a person and uses their invite, or neither.
     pub async fn create_invited_user(
-        &self,
+        &mut self,
         user: &NewUser,
         code_hash: &str,
         now: Timestamp,
     ) -> Result<Invited> {
-        let mut tx = self.db.begin().await?;
-        let invite: Option<InviteId> = on_tx!(&mut tx, c => sqlx::query_scalar(CLAIM).bind(code_hash).bind(now).fetch_optional(c).await)?;
-        let Some(invite) = invite else {
-            tx.roll_back().await?;
-            return Ok(Invited::NotInvited);
-        };
-        let Some(id) = super::users::insert(&mut tx, user, now).await? else {
-            tx.roll_back().await?;
-            return Ok(Invited::NameTaken);
-        };
-        on_tx!(&mut tx, c => sqlx::query(USE).bind(invite).bind(id).bind(now).execute(c).await.map(drop))?;
-        tx.commit().await?;
+        let invite: Option<InviteId> =
+            on_tx!(self, c => sqlx::query_scalar(CLAIM).bind(code_hash).bind(now).fetch_optional(c).await)?;
+        let Some(invite) = invite else { return Ok(Invited::NotInvited) };
+        let Some(id) = self.create_user(user, now).await? else { return Ok(Invited::NameTaken) };
+        on_tx!(self, c => sqlx::query(USE).bind(invite).bind(id).bind(now).execute(c).await.map(drop))?;
         Ok(Invited::Created(id))
     }
 }

@@ -1,6 +1,6 @@
 //! Limits that differ from what a trust level gives: of one person or key, for good or until a moment.
 
-use super::db::{on_db, read_db, statements};
+use super::db::{Tx, on_tx, read_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 
@@ -51,30 +51,6 @@ impl Store {
         Ok(read_db!(&self.db, db => sqlx::query_as(FIND).bind(kind).bind(id).fetch_all(db).await)?)
     }
 
-    /// Sets limits in place of those that the subject had of this sort.
-    pub async fn save_limits(&self, row: &LimitsRow) -> Result<()> {
-        on_db!(&self.db, db => sqlx::query(SAVE)
-            .bind(&row.subject_kind)
-            .bind(row.subject_id)
-            .bind(row.is_exception)
-            .bind(row.requests_per_minute)
-            .bind(row.tokens_per_minute)
-            .bind(row.concurrent_calls)
-            .bind(row.monthly_micro_usd)
-            .bind(row.until)
-            .bind(&row.note)
-            .bind(row.updated_at)
-            .execute(db).await.map(drop))?;
-        Ok(())
-    }
-
-    /// Ends a set of limits. False when there was none.
-    pub async fn delete_limits(&self, kind: &str, id: i32, is_exception: bool) -> Result<bool> {
-        let rows = on_db!(&self.db, db => sqlx::query(DELETE).bind(kind).bind(id).bind(is_exception)
-            .execute(db).await.map(|done| done.rows_affected()))?;
-        Ok(rows == 1)
-    }
-
     /// What a person's calls are known to have cost since a moment, in millionths of a dollar.
     pub async fn spent_by_user(&self, user: i32, since: Timestamp) -> Result<i64> {
         Ok(
@@ -87,5 +63,31 @@ impl Store {
         Ok(
             read_db!(&self.db, db => sqlx::query_scalar(SPENT_BY_KEY).bind(key).bind(since).fetch_one(db).await)?,
         )
+    }
+}
+
+impl Tx {
+    /// Sets limits in place of those that the subject had of this sort.
+    pub async fn save_limits(&mut self, row: &LimitsRow) -> Result<()> {
+        on_tx!(self, c => sqlx::query(SAVE)
+            .bind(&row.subject_kind)
+            .bind(row.subject_id)
+            .bind(row.is_exception)
+            .bind(row.requests_per_minute)
+            .bind(row.tokens_per_minute)
+            .bind(row.concurrent_calls)
+            .bind(row.monthly_micro_usd)
+            .bind(row.until)
+            .bind(&row.note)
+            .bind(row.updated_at)
+            .execute(c).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Ends a set of limits. False when there was none.
+    pub async fn delete_limits(&mut self, kind: &str, id: i32, is_exception: bool) -> Result<bool> {
+        let rows = on_tx!(self, c => sqlx::query(DELETE).bind(kind).bind(id).bind(is_exception)
+            .execute(c).await.map(|done| done.rows_affected()))?;
+        Ok(rows == 1)
     }
 }

@@ -25,7 +25,7 @@ pub mod usage;
 pub mod users;
 
 use crate::config::DatabaseConfig;
-pub(crate) use db::Tx;
+pub use db::Tx;
 use db::{Db, on_db, read_db};
 
 /// What can go wrong in the database.
@@ -98,8 +98,8 @@ impl Store {
         Ok(())
     }
 
-    /// Begins a transaction, for what must happen together with its entry in the audit log.
-    pub(crate) async fn begin(&self) -> Result<Tx> {
+    /// Begins a transaction. What changes is done on it, so that a change and its entry in the audit log are one.
+    pub async fn begin(&self) -> Result<Tx> {
         Ok(self.db.begin().await?)
     }
 

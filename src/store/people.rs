@@ -1,6 +1,6 @@
 //! People as administrators see them: searched, counted, and removed without losing what they used from the totals.
 
-use super::db::{on_tx, read_db, statements};
+use super::db::{Tx, on_tx, read_db, statements};
 use super::users::User;
 use super::{Result, Store};
 use crate::clock::Timestamp;
@@ -47,6 +47,7 @@ statements! {
                 (select cast(count(*) as bigint) from accounts where user_id = $1) as accounts,
                 (select cast(count(*) as bigint) from accounts where user_id = $1 and is_shared) as shared_accounts,
                 (select cast(count(*) as bigint) from usage_logs where user_id = $1) as calls";
+    ACTIVE_ADMINS = "select id from users where role = 'admin' and is_active order by id";
     OTHER_ADMINS = "select cast(count(*) as bigint) from users where role = 'admin' and is_active and id <> $1";
     FIND_NOBODY = "select id from users where username = $1";
     MAKE_NOBODY = "insert into users (username, trust_level, is_active, is_silenced, beta, role, created_at, updated_at)
@@ -97,42 +98,45 @@ impl Store {
     pub async fn holdings(&self, user: UserId) -> Result<Holdings> {
         Ok(read_db!(&self.db, db => sqlx::query_as(HOLDINGS).bind(user).fetch_one(db).await)?)
     }
+}
 
-    /// Whether somebody else could administer the installation.
-    pub async fn has_other_admin(&self, user: UserId) -> Result<bool> {
-        let others: i64 =
-            read_db!(&self.db, db => sqlx::query_scalar(OTHER_ADMINS).bind(user).fetch_one(db).await)?;
+impl Tx {
+    /// Whether somebody else could administer the installation. All who could are held, in the order of their ids: of
+    /// administrators who remove each other at once one comes second, and is told.
+    pub async fn has_other_admin(&mut self, user: UserId) -> Result<bool> {
+        let admins: Vec<UserId> = on_tx!(self, c => sqlx::query_scalar(ACTIVE_ADMINS).fetch_all(c).await)?;
+        for admin in admins {
+            self.hold_user(admin).await?;
+        }
+        let others: i64 = on_tx!(self, c => sqlx::query_scalar(OTHER_ADMINS).bind(user).fetch_one(c).await)?;
         Ok(others > 0)
     }
 
     /// Removes a person with all that is theirs. Their calls stay in the totals, under nobody's name.
-    pub async fn delete_user(&self, user: UserId, now: Timestamp) -> Result<bool> {
-        let mut tx = self.db.begin().await?;
+    pub async fn delete_user(&mut self, user: UserId, now: Timestamp) -> Result<bool> {
         let known: Option<UserId> =
-            on_tx!(&mut tx, c => sqlx::query_scalar(FIND_NOBODY).bind(NOBODY).fetch_optional(c).await)?;
+            on_tx!(self, c => sqlx::query_scalar(FIND_NOBODY).bind(NOBODY).fetch_optional(c).await)?;
         let nobody = match known {
             Some(id) => id,
             None => {
-                on_tx!(&mut tx, c => sqlx::query_scalar(MAKE_NOBODY).bind(NOBODY).bind(false).bind(true).bind(now)
+                on_tx!(self, c => sqlx::query_scalar(MAKE_NOBODY).bind(NOBODY).bind(false).bind(true).bind(now)
                 .fetch_one(c).await)?
             }
         };
         let mut given = GIVEN_AT_ONCE;
         while given == GIVEN_AT_ONCE {
-            given = on_tx!(&mut tx, c => sqlx::query(GIVE_AWAY).bind(user).bind(nobody).bind(GIVEN_AT_ONCE).execute(c).await
+            given = on_tx!(self, c => sqlx::query(GIVE_AWAY).bind(user).bind(nobody).bind(GIVEN_AT_ONCE).execute(c).await
                 .map(|done| done.rows_affected().cast_signed()))?;
         }
-        let rows = on_tx!(&mut tx, c => sqlx::query(DELETE).bind(user).execute(c).await
+        let rows = on_tx!(self, c => sqlx::query(DELETE).bind(user).execute(c).await
             .map(|done| done.rows_affected()))?;
-        tx.commit().await?;
         Ok(rows == 1)
     }
 
     /// Removes all that names a person and all that is theirs, but keeps their calls together under a number.
-    pub async fn strip_user(&self, user: UserId, now: Timestamp) -> Result<bool> {
-        let mut tx = self.db.begin().await?;
+    pub async fn strip_user(&mut self, user: UserId, now: Timestamp) -> Result<bool> {
         let name = format!("(deleted {user})");
-        let rows = on_tx!(&mut tx, c => sqlx::query(STRIP).bind(user).bind(&name).bind(false).bind(now).execute(c).await
+        let rows = on_tx!(self, c => sqlx::query(STRIP).bind(user).bind(&name).bind(false).bind(now).execute(c).await
             .map(|done| done.rows_affected()))?;
         for statement in [
             FORGET_NAME,
@@ -144,9 +148,8 @@ impl Store {
             FORGET_IDENTITIES,
             FORGET_PLUGIN_KEY,
         ] {
-            on_tx!(&mut tx, c => sqlx::query(statement).bind(user).execute(c).await.map(drop))?;
+            on_tx!(self, c => sqlx::query(statement).bind(user).execute(c).await.map(drop))?;
         }
-        tx.commit().await?;
         Ok(rows == 1)
     }
 }

@@ -144,7 +144,7 @@ async fn say_goodbye(connection: impl Connection) {
 }
 
 /// A connection that is lent.
-pub(crate) struct Lease<C: Connection> {
+pub struct Lease<C: Connection> {
     /// Absent only while it is dropped.
     connection: Option<Object<Opener<C>>>,
 }

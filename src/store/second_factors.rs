@@ -1,6 +1,6 @@
 //! Second factors: an encrypted secret a person, and hashed recovery codes.
 
-use super::db::{on_db, on_tx, read_db, statements};
+use super::db::{Tx, on_db, on_tx, read_db, statements};
 use super::{Result, Store};
 use crate::clock::Timestamp;
 use crate::ids::UserId;
@@ -34,47 +34,45 @@ impl Store {
         Ok(rows == 1)
     }
 
+    /// How many recovery codes are left.
+    pub async fn count_recovery_codes(&self, user: UserId) -> Result<i64> {
+        Ok(read_db!(&self.db, db => sqlx::query_scalar(COUNT_CODES).bind(user).fetch_one(db).await)?)
+    }
+}
+
+impl Tx {
     /// Confirms a secret and stores its recovery codes. False when it is no longer the one to be confirmed.
     pub async fn confirm_second_factor(
-        &self,
+        &mut self,
         user: UserId,
         secret: &str,
         code_hashes: &[String],
     ) -> Result<bool> {
-        let mut tx = self.db.begin().await?;
-        let rows = on_tx!(&mut tx, c => sqlx::query(CONFIRM).bind(user).bind(secret).bind(true).execute(c).await
+        let rows = on_tx!(self, c => sqlx::query(CONFIRM).bind(user).bind(secret).bind(true).execute(c).await
             .map(|done| done.rows_affected()))?;
         if rows == 0 {
-            tx.roll_back().await?;
             return Ok(false);
         }
-        on_tx!(&mut tx, c => sqlx::query(FORGET_CODES).bind(user).execute(c).await.map(drop))?;
+        on_tx!(self, c => sqlx::query(FORGET_CODES).bind(user).execute(c).await.map(drop))?;
         for hash in code_hashes {
-            on_tx!(&mut tx, c => sqlx::query(ADD_CODE).bind(user).bind(hash).execute(c).await.map(drop))?;
+            on_tx!(self, c => sqlx::query(ADD_CODE).bind(user).bind(hash).execute(c).await.map(drop))?;
         }
-        on_tx!(&mut tx, c => sqlx::query(MARK).bind(user).bind(true).execute(c).await.map(drop))?;
-        tx.commit().await?;
+        on_tx!(self, c => sqlx::query(MARK).bind(user).bind(true).execute(c).await.map(drop))?;
         Ok(true)
     }
 
     /// Removes a person's second factor with its recovery codes.
-    pub async fn remove_second_factor(&self, user: UserId) -> Result<()> {
-        let mut tx = self.db.begin().await?;
-        on_tx!(&mut tx, c => sqlx::query(REMOVE).bind(user).execute(c).await.map(drop))?;
-        on_tx!(&mut tx, c => sqlx::query(FORGET_CODES).bind(user).execute(c).await.map(drop))?;
-        on_tx!(&mut tx, c => sqlx::query(MARK).bind(user).bind(false).execute(c).await.map(drop))?;
-        Ok(tx.commit().await?)
+    pub async fn remove_second_factor(&mut self, user: UserId) -> Result<()> {
+        on_tx!(self, c => sqlx::query(REMOVE).bind(user).execute(c).await.map(drop))?;
+        on_tx!(self, c => sqlx::query(FORGET_CODES).bind(user).execute(c).await.map(drop))?;
+        on_tx!(self, c => sqlx::query(MARK).bind(user).bind(false).execute(c).await.map(drop))?;
+        Ok(())
     }
 
     /// Uses a recovery code up. False when there is no such code any more.
-    pub async fn use_recovery_code(&self, user: UserId, hash: &str) -> Result<bool> {
-        let rows = on_db!(&self.db, db => sqlx::query(USE_CODE).bind(user).bind(hash).execute(db).await
+    pub async fn use_recovery_code(&mut self, user: UserId, hash: &str) -> Result<bool> {
+        let rows = on_tx!(self, c => sqlx::query(USE_CODE).bind(user).bind(hash).execute(c).await
             .map(|done| done.rows_affected()))?;
         Ok(rows == 1)
-    }
-
-    /// How many recovery codes are left.
-    pub async fn count_recovery_codes(&self, user: UserId) -> Result<i64> {
-        Ok(read_db!(&self.db, db => sqlx::query_scalar(COUNT_CODES).bind(user).fetch_one(db).await)?)
     }
 }

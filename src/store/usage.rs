@@ -87,7 +87,7 @@ pub struct UsageLog {
     pub upstream_model: Option<String>,
     pub stream: Option<bool>,
     pub status_code: Option<i32>,
-    /// `ok`, `client_closed`, `upstream_error` or `rejected`.
+    #[schema(value_type = Option<Outcome>)]
     pub outcome: Option<String>,
     pub error_code: Option<String>,
     pub input_tokens: Option<i64>,

@@ -117,6 +117,8 @@ statements! {
     FIND = concat!("select ", columns!(), " from users where id = $1");
     FIND_BY_NAME = concat!("select ", columns!(), " from users where username = $1 order by id limit 1");
     FIND_BY_OAUTH_ID = concat!("select ", columns!(), " from users where oauth_id = $1 order by id limit 1");
+    /// Writes nothing, but takes the row.
+    HOLD = concat!("update users set updated_at = updated_at where id = $1 returning ", columns!());
     LIST = concat!("select ", columns!(), " from users where id > $1 order by id limit $2");
     COUNT_ADMINS = "select cast(count(*) as bigint) from users where role = 'admin'";
     INSERT = "insert into users (username, password_hash, oauth_id, avatar_url, trust_level, is_active, is_silenced,
@@ -134,35 +136,6 @@ statements! {
     NEXT_GENERATION = "update users set token_generation = token_generation + 1 where id = $1
                        returning token_generation";
     PREFER_SHARED = "update users set prefer_shared = $2, updated_at = $3 where id = $1";
-}
-
-/// Adds a person within a transaction, which must not be committed after `None`: the name belongs to somebody.
-pub(super) async fn insert(tx: &mut Tx, user: &NewUser, now: Timestamp) -> Result<Option<UserId>> {
-    let known: Option<User> =
-        on_tx!(&mut *tx, c => sqlx::query_as(FIND_BY_NAME).bind(&user.username).fetch_optional(c).await)?;
-    if known.is_some() {
-        return Ok(None);
-    }
-    let id: UserId = on_tx!(&mut *tx, c => sqlx::query_scalar(INSERT)
-        .bind(&user.username)
-        .bind(&user.password_hash)
-        .bind(&user.oauth_id)
-        .bind(&user.avatar_url)
-        .bind(user.trust_level)
-        .bind(user.is_active)
-        .bind(user.is_silenced)
-        .bind(i32::from(user.is_beta))
-        .bind(user.role.as_str())
-        .bind(now)
-        .fetch_one(c).await)?;
-    for name in crate::names::claims(&user.username) {
-        let claimed = on_tx!(&mut *tx, c => sqlx::query(CLAIM_NAME).bind(&name).bind(id).execute(c).await
-            .map(|done| done.rows_affected()))?;
-        if claimed == 0 {
-            return Ok(None);
-        }
-    }
-    Ok(Some(id))
 }
 
 impl Store {
@@ -194,20 +167,57 @@ impl Store {
         Ok(admins > 0)
     }
 
-    /// Adds a person; `None` when the name, or one that looks like it, belongs to somebody.
-    pub async fn create_user(&self, user: &NewUser, now: Timestamp) -> Result<Option<UserId>> {
-        let mut tx = self.db.begin().await?;
-        let Some(id) = insert(&mut tx, user, now).await? else {
-            tx.roll_back().await?;
+    /// Replaces a hash of the same password by a stronger one; does nothing when it changed meanwhile.
+    pub async fn rehash_password(&self, id: UserId, old: &str, new: &str) -> Result<()> {
+        on_db!(&self.db, db => sqlx::query(REHASH_PASSWORD).bind(id).bind(old).bind(new).execute(db).await.map(drop))?;
+        Ok(())
+    }
+}
+
+impl Tx {
+    /// Adds a person. `None`, after which the transaction must not be committed: the name, or one that looks like it,
+    /// belongs to somebody.
+    pub async fn create_user(&mut self, user: &NewUser, now: Timestamp) -> Result<Option<UserId>> {
+        let known: Option<User> =
+            on_tx!(self, c => sqlx::query_as(FIND_BY_NAME).bind(&user.username).fetch_optional(c).await)?;
+        if known.is_some() {
             return Ok(None);
-        };
-        tx.commit().await?;
+        }
+        let id: UserId = on_tx!(self, c => sqlx::query_scalar(INSERT)
+            .bind(&user.username)
+            .bind(&user.password_hash)
+            .bind(&user.oauth_id)
+            .bind(&user.avatar_url)
+            .bind(user.trust_level)
+            .bind(user.is_active)
+            .bind(user.is_silenced)
+            .bind(i32::from(user.is_beta))
+            .bind(user.role.as_str())
+            .bind(now)
+            .fetch_one(c).await)?;
+        for name in crate::names::claims(&user.username) {
+            let claimed = on_tx!(self, c => sqlx::query(CLAIM_NAME).bind(&name).bind(id).execute(c).await
+                .map(|done| done.rows_affected()))?;
+            if claimed == 0 {
+                return Ok(None);
+            }
+        }
         Ok(Some(id))
     }
 
+    /// The person with this id, whom nobody else changes, gives keys or accounts to, or removes until the transaction ends.
+    pub async fn hold_user(&mut self, id: UserId) -> Result<Option<User>> {
+        Ok(on_tx!(self, c => sqlx::query_as(HOLD).bind(id).fetch_optional(c).await)?)
+    }
+
+    /// The person with this id as the transaction has made them.
+    pub async fn find_user(&mut self, id: UserId) -> Result<Option<User>> {
+        Ok(on_tx!(self, c => sqlx::query_as(FIND).bind(id).fetch_optional(c).await)?)
+    }
+
     /// Changes a person. False when there is no such person.
-    pub async fn update_user(&self, id: UserId, changes: &UserChanges, now: Timestamp) -> Result<bool> {
-        let rows = on_db!(&self.db, db => sqlx::query(UPDATE)
+    pub async fn update_user(&mut self, id: UserId, changes: &UserChanges, now: Timestamp) -> Result<bool> {
+        let rows = on_tx!(self, c => sqlx::query(UPDATE)
             .bind(id)
             .bind(changes.is_active)
             .bind(changes.is_silenced)
@@ -216,38 +226,32 @@ impl Store {
             .bind(changes.role.map(Role::as_str))
             .bind(&changes.oauth_id)
             .bind(now)
-            .execute(db).await.map(|done| done.rows_affected()))?;
+            .execute(c).await.map(|done| done.rows_affected()))?;
         Ok(rows == 1)
     }
 
     /// Sets a password (bcrypt text) and ends every session that began before.
-    pub async fn set_password(&self, id: UserId, hash: &str, now: Timestamp) -> Result<bool> {
-        let rows = on_db!(&self.db, db => sqlx::query(SET_PASSWORD).bind(id).bind(hash).bind(now).execute(db).await
+    pub async fn set_password(&mut self, id: UserId, hash: &str, now: Timestamp) -> Result<bool> {
+        let rows = on_tx!(self, c => sqlx::query(SET_PASSWORD).bind(id).bind(hash).bind(now).execute(c).await
             .map(|done| done.rows_affected()))?;
         Ok(rows == 1)
     }
 
-    /// Replaces a hash of the same password by a stronger one; does nothing when it changed meanwhile.
-    pub async fn rehash_password(&self, id: UserId, old: &str, new: &str) -> Result<()> {
-        on_db!(&self.db, db => sqlx::query(REHASH_PASSWORD).bind(id).bind(old).bind(new).execute(db).await.map(drop))?;
-        Ok(())
-    }
-
     /// Notes a sign-in.
-    pub async fn touch_login(&self, id: UserId, now: Timestamp) -> Result<()> {
-        on_db!(&self.db, db => sqlx::query(TOUCH_LOGIN).bind(id).bind(now).execute(db).await.map(drop))?;
+    pub async fn touch_login(&mut self, id: UserId, now: Timestamp) -> Result<()> {
+        on_tx!(self, c => sqlx::query(TOUCH_LOGIN).bind(id).bind(now).execute(c).await.map(drop))?;
         Ok(())
     }
 
     /// Ends every token issued so far by moving the person to the next generation, which is returned.
-    pub async fn next_token_generation(&self, id: UserId) -> Result<Option<i64>> {
-        Ok(on_db!(&self.db, db => sqlx::query_scalar(NEXT_GENERATION).bind(id).fetch_optional(db).await)?)
+    pub async fn next_token_generation(&mut self, id: UserId) -> Result<Option<i64>> {
+        Ok(on_tx!(self, c => sqlx::query_scalar(NEXT_GENERATION).bind(id).fetch_optional(c).await)?)
     }
 
     /// Sets which of own and shared accounts are tried first.
-    pub async fn set_prefer_shared(&self, id: UserId, prefer_shared: bool, now: Timestamp) -> Result<()> {
-        on_db!(&self.db, db => sqlx::query(PREFER_SHARED).bind(id).bind(i32::from(prefer_shared)).bind(now)
-            .execute(db).await.map(drop))?;
+    pub async fn set_prefer_shared(&mut self, id: UserId, prefer_shared: bool, now: Timestamp) -> Result<()> {
+        on_tx!(self, c => sqlx::query(PREFER_SHARED).bind(id).bind(i32::from(prefer_shared)).bind(now)
+            .execute(c).await.map(drop))?;
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use millpond::store::users::{Role, UserChanges};
 use serde_json::{Value, json};
 
 use crate::accounts::{path, question, scene};
-use crate::harness::{Harness, Server, both_shapes, read, spawn};
+use crate::harness::{Harness, Server, both_shapes, read, spawn, update_user};
 use crate::recorder::Recorder;
 
 both_shapes!(
@@ -168,7 +168,7 @@ async fn a_redirect_is_not_followed(harness: Arc<Harness>) {
 async fn with_role(server: &Server, name: &str, role: Role) -> String {
     let id = server.person(name).await;
     let changes = UserChanges { role: Some(role), ..UserChanges::default() };
-    server.app.core.store.update_user(id, &changes, server.app.core.clock.now()).await.unwrap();
+    update_user(&server.app, id, &changes).await;
     server.sign_in(name).await.0
 }
 

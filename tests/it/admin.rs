@@ -6,7 +6,7 @@ use millpond::store::usage::UsageFilter;
 use millpond::store::users::{Role, UserChanges};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, PASSWORD, Server, both_shapes, eventually, read};
+use crate::harness::{Harness, PASSWORD, Server, both_shapes, eventually, read, update_user};
 use crate::provider::Provider;
 
 both_shapes!(
@@ -24,7 +24,7 @@ both_shapes!(
 async fn with_role(server: &Server, name: &str, role: Role) -> String {
     let id = server.person(name).await;
     let changes = UserChanges { role: Some(role), ..UserChanges::default() };
-    server.app.core.store.update_user(id, &changes, server.app.core.clock.now()).await.unwrap();
+    update_user(&server.app, id, &changes).await;
     server.sign_in(name).await.0
 }
 

@@ -8,7 +8,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, Server, both_shapes};
+use crate::harness::{Harness, Server, both_shapes, update_user};
 
 both_shapes!(
     tokens_can_not_be_made_or_bent,
@@ -96,7 +96,7 @@ async fn who_exists_is_not_told_by_the_way_of_refusing(harness: Arc<Harness>) {
     server.person("ada").await;
     let disabled = server.person("disabled").await;
     let off = millpond::store::users::UserChanges { is_active: Some(false), ..Default::default() };
-    server.app.core.store.update_user(disabled, &off, server.app.core.clock.now()).await.unwrap();
+    update_user(&server.app, disabled, &off).await;
     let work = || server.app.auth.passwords.verifications();
     let before = work();
     let known = login(&server, "ada").await;

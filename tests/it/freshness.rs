@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use millpond::state::Invalidation;
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, Server, Shape, both_shapes, eventually, read, run};
+use crate::harness::{Harness, Server, Shape, both_shapes, eventually, read, run, update_user};
 use crate::provider::Provider;
 
 both_shapes!(
@@ -101,7 +101,7 @@ async fn an_administrators_change_is_seen_at_once_by_everybody(harness: Arc<Harn
         assert_eq!(status == 200, shared == 1, "round {round}: {status}");
     }
     let off = millpond::store::users::UserChanges { is_active: Some(false), ..Default::default() };
-    server.app.core.store.update_user(owner, &off, server.app.core.clock.now()).await.unwrap();
+    update_user(&server.app, owner, &off).await;
     server.app.core.state.publish(Invalidation::User(owner)).await;
     server.app.gateway.fresh(owner).await;
     assert_ne!(server.post("/v1/chat/completions", &bob, body("m")).await.0, 200, "its owner is out");

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{Harness, both_shapes, spawn};
+use crate::harness::{Harness, both_shapes, replace_account, spawn};
 use crate::recorder::Recorder;
 use millpond::ids::AccountId;
 
@@ -95,10 +95,9 @@ async fn account(server: &crate::harness::Server, access: &str, model: &str, bas
     let owner = millpond::ids::UserId(made["user_id"].as_str().unwrap().parse().unwrap());
     let app = &server.app;
     let mut row = app.core.store.find_account(owner, &id).await.unwrap().unwrap();
-    app.core.store.delete_account(owner, &id).await.unwrap();
     row.proxy = Some(app.core.vault.encrypt(proxy));
     row.id = AccountId::generate();
-    app.core.store.create_account(&row).await.unwrap();
+    replace_account(app, &id, &row).await;
     app.core.state.publish(millpond::state::Invalidation::AccountsOf(owner)).await;
 }
 

@@ -12,7 +12,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, Server, both_shapes, eventually, read};
+use crate::harness::{Harness, Server, both_shapes, eventually, read, replace_account};
 
 both_shapes!(
     a_refused_credential_rests_until_another_is_given,
@@ -169,8 +169,7 @@ async fn a_refused_credential_rests_until_another_is_given(harness: Arc<Harness>
     let mut row = app.core.store.find_account(owner, &id).await.unwrap().unwrap();
     row.credential = app.core.vault.encrypt("second-Secret");
     row.updated_at = row.updated_at.plus(Duration::from_secs(1));
-    app.core.store.delete_account(owner, &id).await.unwrap();
-    app.core.store.create_account(&row).await.unwrap();
+    replace_account(app, &id, &row).await;
     scene.server.app.core.state.publish(millpond::state::Invalidation::AccountsOf(owner)).await;
     assert_eq!(scene.chat("m").await.0, 200);
     assert_eq!(scene.script.calls("second-Secret/m"), 1);

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
 
-use crate::harness::{Harness, Server, both_shapes, eventually};
+use crate::harness::{Harness, Server, both_shapes, end_tokens, eventually, update_user};
 
 both_shapes!(
     no_sequence_leaves_a_dead_token_alive,
@@ -172,7 +172,7 @@ impl World<'_> {
         let user = self.user;
         let app = &self.server().app;
         let changes = UserChanges { is_active: Some(active), ..UserChanges::default() };
-        app.core.store.update_user(user, &changes, app.core.clock.now()).await.unwrap();
+        update_user(app, user, &changes).await;
         app.core.state.publish(Invalidation::User(user)).await;
         self.active = active;
         self.settling = true;
@@ -279,7 +279,7 @@ async fn a_new_token_is_accepted_where_the_change_is_not_known_yet(harness: Arc<
     let (old, _) = server.sign_in("ada").await;
     assert_eq!(server.get("/api/auth/me", &old).await.0, 200);
     // Not announced, as if the message were still under way.
-    server.app.core.store.next_token_generation(ada).await.unwrap();
+    end_tokens(&server.app, ada).await;
     let (new, _) = server.sign_in("ada").await;
     assert_eq!(server.get("/api/auth/me", &new).await.0, 200);
     assert_eq!(server.get("/api/auth/me", &old).await.0, 401);

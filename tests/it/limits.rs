@@ -5,7 +5,7 @@ use std::sync::Arc;
 use millpond::store::users::{Role, UserChanges};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, both_shapes, eventually, spawn};
+use crate::harness::{Harness, both_shapes, eventually, spawn, update_user};
 use crate::provider::Provider;
 use crate::recorder::Recorder;
 
@@ -145,7 +145,7 @@ async fn an_exception_counts_before_the_rest_and_ends(harness: Arc<Harness>) {
     let ada = server.person("ada").await;
     let root = server.person("root").await;
     let admin = UserChanges { role: Some(Role::Admin), ..UserChanges::default() };
-    server.app.core.store.update_user(root, &admin, server.app.core.clock.now()).await.unwrap();
+    update_user(&server.app, root, &admin).await;
     let (admin, _) = server.sign_in("root").await;
     let (access, _) = server.sign_in("ada").await;
     server.account(&access, provider.address, json!({})).await;

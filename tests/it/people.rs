@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret, Totp};
 
-use crate::harness::{Harness, PASSWORD, Server, both_shapes, read, spawn};
+use crate::harness::{Harness, PASSWORD, Server, both_shapes, end_tokens, read, spawn, update_user};
 
 both_shapes!(
     registration_has_rules,
@@ -34,7 +34,7 @@ fn new_person(name: &str, password: &str) -> Value {
 async fn admin(server: &Server) -> String {
     let root = server.person("root").await;
     let admin = UserChanges { role: Some(Role::Admin), ..UserChanges::default() };
-    server.app.core.store.update_user(root, &admin, server.app.core.clock.now()).await.unwrap();
+    update_user(&server.app, root, &admin).await;
     server.sign_in("root").await.0
 }
 
@@ -234,7 +234,7 @@ async fn a_second_factor_is_asked_for(harness: Arc<Harness>) {
     assert_eq!(status, 401);
     let challenge = half["totp_challenge"].as_str().unwrap().to_owned();
     assert_eq!(login(json!({"totp_code": code()})).await.0, 401, "a code that was used is refused");
-    server.app.core.store.next_token_generation(ada).await.unwrap();
+    end_tokens(&server.app, ada).await;
     harness.pass(Duration::from_secs(30));
     let half_made = json!({"challenge": challenge, "code": code()});
     assert_eq!(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, Server, both_shapes, read, spawn};
+use crate::harness::{Harness, Server, both_shapes, read, spawn, update_user};
 use crate::signin_provider::{LEAK, SignInProvider};
 
 both_shapes!(
@@ -299,7 +299,7 @@ async fn refused_people_get_no_tokens(harness: Arc<Harness>) {
     assert_eq!(linux_do(&server, "ok-71-willow-1").await.0, 403, "sunk below the least level");
     let id = millpond::ids::UserId(i32::try_from(answer["user"]["id"].as_i64().unwrap()).unwrap());
     let off = millpond::store::users::UserChanges { is_active: Some(false), ..Default::default() };
-    server.app.core.store.update_user(id, &off, server.app.core.clock.now()).await.unwrap();
+    update_user(&server.app, id, &off).await;
     let refused = linux_do(&server, "ok-71-willow-3").await;
     assert_eq!(refused, (403, json!({"detail": "账号已被禁用"})));
     server.stop().await;

@@ -146,7 +146,9 @@ async fn a_call_outlives_its_person_and_key(harness: Arc<Harness>) {
     let server = harness.server().await;
     let ada = server.person("ada").await;
     let store = &server.app.core.store;
-    store.delete_user(ada, server.app.core.clock.now()).await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    tx.delete_user(ada, server.app.core.clock.now()).await.unwrap();
+    tx.commit().await.unwrap();
     let rows = [UsageRow { api_key_id: Some(KeyId(77)), ..row("record", ada) }];
     assert_eq!(record(store, &rows).await, [0]);
     let under = harness.sql("select username from usage_logs l join users u on u.id = l.user_id").await;

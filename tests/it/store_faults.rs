@@ -43,7 +43,9 @@ async fn sqlite(path: PathBuf) -> (Store, UserId) {
         is_beta: false,
         role: Role::Member,
     };
-    let id = store.create_user(&user, Clock::System.now()).await.unwrap().unwrap();
+    let mut tx = store.begin().await.unwrap();
+    let id = tx.create_user(&user, Clock::System.now()).await.unwrap().unwrap();
+    tx.commit().await.unwrap();
     (store, id)
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use millpond::store::users::{Role, UserChanges};
 use serde_json::json;
 
-use crate::harness::{Harness, PASSWORD, both_shapes};
+use crate::harness::{Harness, PASSWORD, both_shapes, update_user};
 use crate::weaknesses::{Line, ONE_UNIT, scene};
 
 both_shapes!(
@@ -152,7 +152,7 @@ async fn what_never_worked_works(harness: Arc<Harness>) {
     let shared = scene.shared(&bob, &["far"]).await;
     let root = scene.server.person("root").await;
     let admin = UserChanges { role: Some(Role::Admin), ..UserChanges::default() };
-    scene.server.app.core.store.update_user(root, &admin, scene.server.app.core.clock.now()).await.unwrap();
+    update_user(&scene.server.app, root, &admin).await;
     let (root, _) = scene.server.sign_in("root").await;
 
     // Who has no account sees and uses what is shared, an administrator as well.

@@ -9,20 +9,18 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::actions::{AccountAction, Reach, find};
+use super::actions::{AccountAction, Reach};
 use super::view::Account;
-use super::{AccountName, AccountStatus, AccountType, Try};
+use super::{AccountName, AccountStatus, AccountTrial, AccountType};
 use crate::api::answer::Answer;
 use crate::api::body::MemberOptionalBody;
 use crate::app::App;
-use crate::audit::{Action, Target};
 use crate::auth::extract::{Admin, Auditor, Client, Member};
 use crate::edge::error::{ErrorBody, Result};
 use crate::edge::input::{Object, QueryMap, Segment, query_invalid};
 use crate::gateway::Checked;
 use crate::gateway::PauseView;
 use crate::ids::{AccountId, UserId};
-use crate::messages::say;
 use crate::store::accounts::AccountFilter;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -42,7 +40,7 @@ const LARGEST_PAGE: i64 = 500;
 
 /// One page of accounts, newest first.
 #[derive(Serialize, ToSchema)]
-struct Page {
+struct AccountPage {
     success: bool,
     data: Vec<Account>,
     /// Give it as `cursor` to get the next page; null on the last.
@@ -77,12 +75,12 @@ fn number<T: std::str::FromStr>(query: &QueryMap, name: &str) -> Result<Option<T
 }
 
 /// Everybody's accounts.
-#[utoipa::path(get, path = "/api/admin/accounts", tag = "admin", security(("access_token" = [])), params(
+#[utoipa::path(get, operation_id = "list_all_accounts", path = "/api/admin/accounts", tag = "admin", security(("access_token" = [])), params(
     ("user_id" = Option<i32>, Query), ("provider" = Option<String>, Query),
     ("is_shared" = Option<i32>, Query, description = "0 or 1"), ("status" = Option<i32>, Query, description = "0 or 1"),
     ("cursor" = Option<String>, Query), ("limit" = Option<i64>, Query, description = "1 to 500, 50 unless told")),
-    responses((status = 200, body = Page), (status = 403, body = ErrorBody)))]
-async fn list(State(app): State<App>, _: Auditor, query: QueryMap) -> Result<Json<Page>> {
+    responses((status = 200, body = AccountPage), (status = 403, body = ErrorBody)))]
+async fn list(State(app): State<App>, _: Auditor, query: QueryMap) -> Result<Json<AccountPage>> {
     let clean = |text: &str| text.replace('\0', "\u{fffd}");
     let filter = AccountFilter {
         owner: number(&query, "user_id")?.map(UserId),
@@ -99,7 +97,7 @@ async fn list(State(app): State<App>, _: Auditor, query: QueryMap) -> Result<Jso
     }
     let next_cursor = rows.last().filter(|_| has_more).map(|row| row.id.clone());
     let data = rows.into_iter().map(|row| Account::of(&app, row)).collect();
-    Ok(Json(Page { success: true, data, next_cursor }))
+    Ok(Json(AccountPage { success: true, data, next_cursor }))
 }
 
 fn any<'a>(app: &'a App, member: &'a Member, client: &'a Client, id: String) -> AccountAction<'a> {
@@ -107,7 +105,7 @@ fn any<'a>(app: &'a App, member: &'a Member, client: &'a Client, id: String) -> 
 }
 
 /// One account.
-#[utoipa::path(get, path = "/api/admin/accounts/{cookie_id}", tag = "admin", params(("cookie_id" = String, Path)),
+#[utoipa::path(get, operation_id = "find_any_account", path = "/api/admin/accounts/{cookie_id}", tag = "admin", params(("cookie_id" = String, Path)),
     security(("access_token" = [])), responses((status = 200, body = Answer<Account>), (status = 404, body = ErrorBody)))]
 async fn show(
     State(app): State<App>,
@@ -119,7 +117,7 @@ async fn show(
 }
 
 /// Delete an account. Its usage rows stay.
-#[utoipa::path(delete, path = "/api/admin/accounts/{cookie_id}", tag = "admin", params(("cookie_id" = String, Path)),
+#[utoipa::path(delete, operation_id = "delete_any_account", path = "/api/admin/accounts/{cookie_id}", tag = "admin", params(("cookie_id" = String, Path)),
     security(("access_token" = [])), responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody)))]
 async fn delete(
     State(app): State<App>,
@@ -131,7 +129,7 @@ async fn delete(
 }
 
 /// Switch an account on or off.
-#[utoipa::path(put, path = "/api/admin/accounts/{cookie_id}/status", tag = "admin", params(("cookie_id" = String, Path)),
+#[utoipa::path(put, operation_id = "set_any_account_status", path = "/api/admin/accounts/{cookie_id}/status", tag = "admin", params(("cookie_id" = String, Path)),
     request_body = AccountStatus, security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody)))]
 async fn set_status(
@@ -144,7 +142,7 @@ async fn set_status(
 }
 
 /// Rename an account.
-#[utoipa::path(put, path = "/api/admin/accounts/{cookie_id}/name", tag = "admin", params(("cookie_id" = String, Path)),
+#[utoipa::path(put, operation_id = "rename_any_account", path = "/api/admin/accounts/{cookie_id}/name", tag = "admin", params(("cookie_id" = String, Path)),
     request_body = AccountName, security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody)))]
 async fn rename(
@@ -157,7 +155,7 @@ async fn rename(
 }
 
 /// Put an account into the shared pool or take it out.
-#[utoipa::path(put, path = "/api/admin/accounts/{cookie_id}/type", tag = "admin", params(("cookie_id" = String, Path)),
+#[utoipa::path(put, operation_id = "set_any_account_type", path = "/api/admin/accounts/{cookie_id}/type", tag = "admin", params(("cookie_id" = String, Path)),
     request_body = AccountType, security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 async fn set_type(
@@ -170,8 +168,8 @@ async fn set_type(
 }
 
 /// Make one cheap call on an account and say what the provider said.
-#[utoipa::path(post, path = "/api/admin/accounts/{cookie_id}/check", tag = "admin", params(("cookie_id" = String, Path)),
-    request_body = Try, security(("access_token" = [])),
+#[utoipa::path(post, operation_id = "check_any_account", path = "/api/admin/accounts/{cookie_id}/check", tag = "admin", params(("cookie_id" = String, Path)),
+    request_body = Option<AccountTrial>, security(("access_token" = [])),
     responses((status = 200, body = Answer<Checked>), (status = 404, body = ErrorBody)))]
 async fn check(
     State(app): State<App>,
@@ -183,19 +181,19 @@ async fn check(
 }
 
 /// Why and until when an account, or a part of it, serves nobody.
-#[utoipa::path(get, path = "/api/admin/accounts/{cookie_id}/pauses", tag = "admin", params(("cookie_id" = String, Path)),
+#[utoipa::path(get, operation_id = "list_any_pauses", path = "/api/admin/accounts/{cookie_id}/pauses", tag = "admin", params(("cookie_id" = String, Path)),
     security(("access_token" = [])), responses((status = 200, body = Answer<Vec<PauseView>>), (status = 404, body = ErrorBody)))]
 async fn pauses(
     State(app): State<App>,
     Auditor(member): Auditor,
+    client: Client,
     Segment(id): Segment,
 ) -> Result<Json<Answer<Vec<PauseView>>>> {
-    let row = find(&app, member.user.id, Reach::All, &AccountId(id)).await?;
-    Ok(Answer::data(app.gateway.pauses_of(&row.id)))
+    any(&app, &member, &client, id).pauses().await
 }
 
 /// End every pause of an account.
-#[utoipa::path(post, path = "/api/admin/accounts/{cookie_id}/resume", tag = "admin", params(("cookie_id" = String, Path)),
+#[utoipa::path(post, operation_id = "resume_any_account", path = "/api/admin/accounts/{cookie_id}/resume", tag = "admin", params(("cookie_id" = String, Path)),
     security(("access_token" = [])), responses((status = 200, body = Answer<Vec<PauseView>>), (status = 404, body = ErrorBody)))]
 async fn resume(
     State(app): State<App>,
@@ -203,9 +201,5 @@ async fn resume(
     client: Client,
     Segment(id): Segment,
 ) -> Result<Json<Answer<Vec<PauseView>>>> {
-    let row = find(&app, member.user.id, Reach::All, &AccountId(id)).await?;
-    app.gateway.resume(&row.id).await?;
-    let entry = member.does(Action::PauseEnded, &client).on(Target::account(&row.id));
-    app.core.audit.record(&entry).await?;
-    Ok(Answer::changed(say("account_resumed"), app.gateway.pauses_of(&row.id)))
+    any(&app, &member, &client, id).resume().await
 }

@@ -51,9 +51,9 @@ const OWN_HEADERS: &[&str] = &[
     "via",
 ];
 
-/// What is needed to judge an account.
+/// Whether an account is made or changed.
 #[derive(Clone, Copy)]
-pub(super) enum Way {
+pub(super) enum Mode {
     /// All of it is given; what is absent gets its default.
     New,
     /// Only what is to change is given.
@@ -61,8 +61,8 @@ pub(super) enum Way {
 }
 
 /// Reads what is given into the row. Rules that need more than one member are in [`check_shareable`].
-pub(super) fn read(app: &App, body: &mut Object, row: &mut AccountRow, way: Way) {
-    let is_new = matches!(way, Way::New);
+pub(super) fn read(app: &App, body: &mut Object, row: &mut AccountRow, mode: Mode) {
+    let is_new = matches!(mode, Mode::New);
     if is_new {
         row.name = body.optional_text("name", 100).unwrap_or_default();
         row.is_enabled = body.optional_integer("status", 0, 1) != Some(0);
@@ -231,11 +231,10 @@ pub(super) fn credentials(body: &mut Object) -> Option<SecretString> {
 }
 
 /// 0 or 1 in `is_shared`; anything else is refused as the original did.
-pub(super) fn shared(body: &mut Object) -> Result<bool> {
-    match body.integer("is_shared", i64::MIN, i64::MAX) {
+pub(super) fn shared(is_shared: i64) -> Result<bool> {
+    match is_shared {
         0 => Ok(false),
         1 => Ok(true),
-        i64::MIN => Ok(false),
         _ => Err(ApiError::bad_request("invalid_is_shared", say("invalid_is_shared")).nested()),
     }
 }

@@ -23,15 +23,16 @@ use crate::api::body::{MemberBody, MemberOptionalBody};
 use crate::app::App;
 use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Client, Member};
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::edge::input::{Object, Segment, Segments};
-use crate::gateway::Checked;
+use crate::gateway::{Checked, PauseView};
 use crate::ids::{AccountId, UserId};
 use crate::messages::say;
 use crate::state::Invalidation;
 use crate::store::accounts::AccountRow;
 use actions::{AccountAction, Reach};
-use fields::Way;
+use fields::Mode;
 pub(super) use view::Account;
 use view::Allowance;
 
@@ -45,6 +46,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(rotate))
         .routes(routes!(check))
         .routes(routes!(set_model))
+        .routes(routes!(pauses))
+        .routes(routes!(resume))
         .merge(transfer::routes())
         .merge(openrouter::routes())
         .merge(admin::routes())
@@ -55,9 +58,8 @@ const MOST_ACCOUNTS: i64 = 1_000;
 
 /// What to make an account of.
 #[derive(ToSchema)]
-#[schema(as = CreateAccount)]
-#[expect(dead_code, reason = "describes the body that `fields` reads member by member")]
-struct Wanted {
+#[expect(dead_code, reason = "describes what `fields` reads by rules of its own")]
+struct CreateAccount {
     #[schema(max_length = 100)]
     name: Option<String>,
     /// `openai` (or compatible), `anthropic` or `gemini`.
@@ -96,7 +98,7 @@ struct Wanted {
 /// Makes an account of what a member wrote.
 fn make(app: &App, member: &Member, mut body: Object) -> Result<AccountRow> {
     let mut row = AccountRow::new(member.user.id, "", String::new(), app.core.clock.now());
-    fields::read(app, &mut body, &mut row, Way::New);
+    fields::read(app, &mut body, &mut row, Mode::New);
     body.finish()?;
     if row.is_shared {
         fields::check_shareable(app, &member.user, &row)?;
@@ -104,26 +106,28 @@ fn make(app: &App, member: &Member, mut body: Object) -> Result<AccountRow> {
     Ok(row)
 }
 
-async fn has_room(app: &App, owner: UserId) -> Result<()> {
-    if app.core.store.count_accounts(owner).await? < MOST_ACCOUNTS {
-        return Ok(());
-    }
+fn too_many_accounts() -> ApiError {
     let message = say("too_many_accounts").with("most", MOST_ACCOUNTS);
-    Err(ApiError::new(StatusCode::CONFLICT, "too_many_accounts", message))
+    ApiError::new(StatusCode::CONFLICT, "too_many_accounts", message)
 }
 
-/// Stores a new account, tells every instance, and puts it on record.
+/// Stores a new account, puts it on record, and tells every instance.
 async fn store(app: &App, member: &Member, client: &Client, row: &AccountRow) -> Result<()> {
-    app.core.store.create_account(row).await?;
-    app.core.state.publish(Invalidation::Account(row.id.clone(), row.user_id)).await;
-    app.gateway.fresh(row.user_id).await;
     let facts = Facts::new().typed(Field::Provider, &row.provider).with(Field::Shared, row.is_shared);
     let entry = member.does(Action::AccountCreated, client).on(Target::account(&row.id));
-    Ok(app.core.audit.record(&entry.after(facts)).await?)
+    let mut tx = app.core.store.begin().await?;
+    if tx.count_accounts(row.user_id).await? >= MOST_ACCOUNTS {
+        return Err(too_many_accounts());
+    }
+    tx.create_account(row).await?;
+    app.core.audit.commit(tx, &entry.after(facts)).await?;
+    app.core.state.publish(Invalidation::Account(row.id.clone(), row.user_id)).await;
+    app.gateway.fresh(row.user_id).await;
+    Ok(())
 }
 
 /// Add an upstream account.
-#[utoipa::path(post, path = "/api/plugin-api/accounts", tag = "accounts", request_body = Wanted,
+#[utoipa::path(post, operation_id = "create_account", path = "/api/plugin-api/accounts", tag = "accounts", request_body = CreateAccount,
     security(("access_token" = [])),
     responses((status = 201, body = Answer<Account>), (status = 400, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn create(
@@ -132,7 +136,6 @@ async fn create(
     MemberBody(member, body): MemberBody,
 ) -> Result<(StatusCode, Json<Answer<Account>>)> {
     let row = make(&app, &member, body)?;
-    has_room(&app, member.user.id).await?;
     store(&app, &member, &client, &row).await?;
     Ok((StatusCode::CREATED, Answer::changed(say("account_created"), Account::of(&app, row))))
 }
@@ -150,7 +153,7 @@ pub(super) async fn accounts_of(app: &App, owner: UserId) -> Result<Vec<Account>
 }
 
 /// My upstream accounts, newest first.
-#[utoipa::path(get, path = "/api/plugin-api/accounts", tag = "accounts", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "list_accounts", path = "/api/plugin-api/accounts", tag = "accounts", security(("access_token" = [])),
     responses((status = 200, body = Answer<Vec<Account>>)))]
 async fn list(State(app): State<App>, member: Member) -> Result<Json<Answer<Vec<Account>>>> {
     Ok(Answer::data(accounts_of(&app, member.user.id).await?))
@@ -161,7 +164,7 @@ fn mine<'a>(app: &'a App, member: &'a Member, client: &'a Client, id: String) ->
 }
 
 /// One of my upstream accounts.
-#[utoipa::path(get, path = "/api/plugin-api/accounts/{cookie_id}", tag = "accounts", params(("cookie_id" = String, Path)),
+#[utoipa::path(get, operation_id = "find_account", path = "/api/plugin-api/accounts/{cookie_id}", tag = "accounts", params(("cookie_id" = String, Path)),
     security(("access_token" = [])), responses((status = 200, body = Answer<Account>), (status = 404, body = ErrorBody)))]
 async fn get(
     State(app): State<App>,
@@ -173,8 +176,8 @@ async fn get(
 }
 
 /// Change what is given of one of my accounts; what is absent stays.
-#[utoipa::path(patch, path = "/api/plugin-api/accounts/{cookie_id}", tag = "accounts", params(("cookie_id" = String, Path)),
-    request_body = Wanted, security(("access_token" = [])),
+#[utoipa::path(patch, operation_id = "change_account", path = "/api/plugin-api/accounts/{cookie_id}", tag = "accounts", params(("cookie_id" = String, Path)),
+    request_body = CreateAccount, security(("access_token" = [])),
     responses((status = 200, body = Answer<Account>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn change(
     State(app): State<App>,
@@ -186,7 +189,7 @@ async fn change(
 }
 
 /// Delete one of my accounts. Its usage rows stay.
-#[utoipa::path(delete, path = "/api/plugin-api/accounts/{cookie_id}", tag = "accounts",
+#[utoipa::path(delete, operation_id = "delete_account", path = "/api/plugin-api/accounts/{cookie_id}", tag = "accounts",
     params(("cookie_id" = String, Path)), security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody)))]
 async fn delete(
@@ -198,15 +201,16 @@ async fn delete(
     mine(&app, &member, &client, id).delete().await
 }
 
-/// 0 or 1.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
-struct AccountStatus {
-    status: i32,
+body! {
+    /// 0 or 1.
+    pub(super) struct AccountStatus {
+        status: i64 = integer(0, 1),
+    }
+    example {"status": 0}
 }
 
 /// Switch one of my accounts on or off.
-#[utoipa::path(put, path = "/api/plugin-api/accounts/{cookie_id}/status", tag = "accounts",
+#[utoipa::path(put, operation_id = "set_account_status", path = "/api/plugin-api/accounts/{cookie_id}/status", tag = "accounts",
     params(("cookie_id" = String, Path)), request_body = AccountStatus, security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn set_status(
@@ -218,16 +222,16 @@ async fn set_status(
     mine(&app, &member, &client, id).set_status(body).await
 }
 
-/// The new name; it may be empty.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
-struct AccountName {
-    #[schema(max_length = 100)]
-    name: String,
+body! {
+    /// The new name; it may be empty.
+    pub(super) struct AccountName {
+        name: String = text(0, 100),
+    }
+    example {"name": "my own well"}
 }
 
 /// Rename one of my accounts.
-#[utoipa::path(put, path = "/api/plugin-api/accounts/{cookie_id}/name", tag = "accounts",
+#[utoipa::path(put, operation_id = "rename_account", path = "/api/plugin-api/accounts/{cookie_id}/name", tag = "accounts",
     params(("cookie_id" = String, Path)), request_body = AccountName, security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn rename(
@@ -239,15 +243,16 @@ async fn rename(
     mine(&app, &member, &client, id).rename(body).await
 }
 
-/// 1: in the shared pool, 0: dedicated to its owner.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
-struct AccountType {
-    is_shared: i32,
+body! {
+    /// 1: in the shared pool, 0: dedicated to its owner.
+    pub(super) struct AccountType {
+        is_shared: i64 = integer(i64::MIN, i64::MAX),
+    }
+    example {"is_shared": 1}
 }
 
 /// Put one of my accounts into the shared pool or take it out.
-#[utoipa::path(put, path = "/api/plugin-api/accounts/{cookie_id}/type", tag = "accounts",
+#[utoipa::path(put, operation_id = "set_account_type", path = "/api/plugin-api/accounts/{cookie_id}/type", tag = "accounts",
     params(("cookie_id" = String, Path)), request_body = AccountType, security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 async fn set_type(
@@ -261,7 +266,7 @@ async fn set_type(
 
 /// One credential, several one a line, or a list of them.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
+#[expect(dead_code, reason = "describes what `fields` reads by rules of its own")]
 struct NewCredential {
     #[schema(format = Password)]
     credential: Option<String>,
@@ -269,7 +274,7 @@ struct NewCredential {
 }
 
 /// Give one of my accounts other credentials. Its pauses end with the old ones.
-#[utoipa::path(put, path = "/api/plugin-api/accounts/{cookie_id}/credential", tag = "accounts",
+#[utoipa::path(put, operation_id = "rotate_credential", path = "/api/plugin-api/accounts/{cookie_id}/credential", tag = "accounts",
     params(("cookie_id" = String, Path)), request_body = NewCredential, security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn rotate(
@@ -281,19 +286,20 @@ async fn rotate(
     mine(&app, &member, &client, id).rotate(body).await
 }
 
-/// What to try; all of it may be absent.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `MemberOptionalBody` reads member by member")]
-struct Try {
-    /// Calls this model for one token; without it the provider's list of models is asked for.
-    model: Option<String>,
-    /// Which credential, from 0.
-    credential: Option<i64>,
+body! {
+    /// What to try; all of it may be absent.
+    pub(super) struct AccountTrial {
+        /// Calls this model for one token; without it the provider's list of models is asked for.
+        model: Option<String> = optional_text(200),
+        /// Which credential, from 0.
+        credential: Option<i64> = optional_integer(0, 99),
+    }
+    example {"model": "gpt-5-mini"}
 }
 
 /// Make one cheap call on one of my accounts and say what the provider said.
-#[utoipa::path(post, path = "/api/plugin-api/accounts/{cookie_id}/check", tag = "accounts",
-    params(("cookie_id" = String, Path)), request_body = Try, security(("access_token" = [])),
+#[utoipa::path(post, operation_id = "check_account", path = "/api/plugin-api/accounts/{cookie_id}/check", tag = "accounts",
+    params(("cookie_id" = String, Path)), request_body = Option<AccountTrial>, security(("access_token" = [])),
     responses((status = 200, body = Answer<Checked>), (status = 404, body = ErrorBody)))]
 async fn check(
     State(app): State<App>,
@@ -305,7 +311,7 @@ async fn check(
 }
 
 /// Switch one model of one of my accounts on or off.
-#[utoipa::path(put, path = "/api/plugin-api/accounts/{cookie_id}/quotas/{model_name}/status", tag = "accounts",
+#[utoipa::path(put, operation_id = "set_model_status", path = "/api/plugin-api/accounts/{cookie_id}/quotas/{model_name}/status", tag = "accounts",
     params(("cookie_id" = String, Path), ("model_name" = String, Path)), request_body = AccountStatus,
     security(("access_token" = [])),
     responses((status = 200, body = Answer<Value>), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody)))]
@@ -317,4 +323,30 @@ async fn set_model(
 ) -> Result<Json<Answer<Value>>> {
     let [id, model] = path;
     mine(&app, &member, &client, id).set_model(&model, body).await
+}
+
+/// Why and until when one of my accounts, or a part of it, serves nobody.
+#[utoipa::path(get, operation_id = "list_pauses", path = "/api/plugin-api/accounts/{cookie_id}/pauses", tag = "accounts",
+    params(("cookie_id" = String, Path)), security(("access_token" = [])),
+    responses((status = 200, body = Answer<Vec<PauseView>>), (status = 404, body = ErrorBody)))]
+async fn pauses(
+    State(app): State<App>,
+    member: Member,
+    client: Client,
+    Segment(id): Segment,
+) -> Result<Json<Answer<Vec<PauseView>>>> {
+    mine(&app, &member, &client, id).pauses().await
+}
+
+/// End every pause of one of my accounts.
+#[utoipa::path(post, operation_id = "resume_account", path = "/api/plugin-api/accounts/{cookie_id}/resume", tag = "accounts",
+    params(("cookie_id" = String, Path)), security(("access_token" = [])),
+    responses((status = 200, body = Answer<Vec<PauseView>>), (status = 404, body = ErrorBody)))]
+async fn resume(
+    State(app): State<App>,
+    member: Member,
+    client: Client,
+    Segment(id): Segment,
+) -> Result<Json<Answer<Vec<PauseView>>>> {
+    mine(&app, &member, &client, id).resume().await
 }

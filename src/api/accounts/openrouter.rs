@@ -22,13 +22,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::view::Account;
-use super::{fields, has_room, store};
+use super::{MOST_ACCOUNTS, fields, store, too_many_accounts};
 use crate::api::answer::Answer;
 use crate::api::body::{MemberBody, MemberOptionalBody};
 use crate::api::browser::escape;
 use crate::app::App;
 use crate::auth::extract::Client;
 use crate::auth::one_time;
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::edge::input::QueryMap;
 use crate::ids::UserId;
@@ -58,31 +59,30 @@ fn key(state: &str) -> String {
     format!("millpond:account_link:{}", one_time::hash(state))
 }
 
-/// 1 puts the account that comes of it into the shared pool.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `MemberOptionalBody` reads member by member")]
-struct Link {
-    is_shared: Option<i32>,
+body! {
+    /// 1 puts the account that comes of it into the shared pool.
+    struct AccountLink {
+        is_shared: Option<i64> = optional_integer(0, 1),
+    }
 }
 
 /// Where to send a person who wants to link an account.
 #[derive(Serialize, ToSchema)]
-struct Begun {
+struct AccountLinkBegun {
     auth_url: String,
     state: String,
     expires_in: u64,
 }
 
 /// Begin to link an account at OpenRouter.
-#[utoipa::path(post, path = "/api/plugin-api/oauth/authorize", tag = "accounts", request_body = Link,
+#[utoipa::path(post, operation_id = "begin_account_link", path = "/api/plugin-api/oauth/authorize", tag = "accounts", request_body = Option<AccountLink>,
     security(("access_token" = [])),
-    responses((status = 200, body = Answer<Begun>), (status = 422, body = ValidationBody)))]
+    responses((status = 200, body = Answer<AccountLinkBegun>), (status = 422, body = ValidationBody)))]
 async fn authorize(
     State(app): State<App>,
-    MemberOptionalBody(member, mut body): MemberOptionalBody,
-) -> Result<Json<Answer<Begun>>> {
-    let shared = body.optional_integer("is_shared", 0, 1) == Some(1);
-    body.finish()?;
+    MemberOptionalBody(member, body): MemberOptionalBody,
+) -> Result<Json<Answer<AccountLinkBegun>>> {
+    let shared = AccountLink::read(body)?.is_shared == Some(1);
     has_room(&app, member.user.id).await?;
     let (state, verifier) = (one_time::secret(), one_time::secret());
     let pending = Pending {
@@ -104,14 +104,23 @@ async fn authorize(
         .append_pair("code_challenge", &challenge)
         .append_pair("code_challenge_method", "S256");
     let (auth_url, state) = (address.to_string(), state.expose_secret().to_owned());
-    Ok(Answer::data(Begun { auth_url, state, expires_in: LIFE.as_secs() }))
+    Ok(Answer::data(AccountLinkBegun { auth_url, state, expires_in: LIFE.as_secs() }))
 }
 
-/// The address that the browser came back to, whole.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `MemberBody` reads member by member")]
-struct CameBack {
-    callback_url: String,
+body! {
+    /// The address that the browser came back to, whole.
+    struct AccountLinkReturn {
+        callback_url: String = text(1, 4_096),
+    }
+}
+
+/// Asked before anybody is sent away; what decides is asked again when the account is stored.
+async fn has_room(app: &App, owner: UserId) -> Result<()> {
+    if app.core.store.count_accounts(owner).await? < MOST_ACCOUNTS {
+        Ok(())
+    } else {
+        Err(too_many_accounts())
+    }
 }
 
 fn refused(code: &'static str) -> ApiError {
@@ -119,17 +128,16 @@ fn refused(code: &'static str) -> ApiError {
 }
 
 /// Finish linking an account: the address with which the browser came back becomes an account of mine.
-#[utoipa::path(post, path = "/api/plugin-api/oauth/callback", tag = "accounts", request_body = CameBack,
+#[utoipa::path(post, operation_id = "finish_account_link", path = "/api/plugin-api/oauth/callback", tag = "accounts", request_body = AccountLinkReturn,
     security(("access_token" = [])),
     responses((status = 200, body = Answer<Account>), (status = 400, body = ErrorBody), (status = 502, body = ErrorBody)))]
 async fn finish(
     State(app): State<App>,
     client: Client,
-    MemberBody(member, mut body): MemberBody,
+    MemberBody(member, body): MemberBody,
 ) -> Result<Json<Answer<Account>>> {
-    let text = body.text("callback_url", 1, 4_096);
-    body.finish()?;
-    let address = Url::parse(text.trim()).map_err(|_| refused("link_no_address"))?;
+    let AccountLinkReturn { callback_url } = AccountLinkReturn::read(body)?;
+    let address = Url::parse(callback_url.trim()).map_err(|_| refused("link_no_address"))?;
     let query: HashMap<String, String> = address.query_pairs().into_owned().collect();
     if query.contains_key("error") {
         return Err(refused("link_declined"));
@@ -183,7 +191,7 @@ async fn exchange(app: &App, code: &str, verifier: &str) -> Result<SecretString>
 }
 
 /// What a browser sees that comes back from OpenRouter by itself: words only.
-#[utoipa::path(get, path = "/api/plugin-api/oauth/callback", tag = "accounts", params(
+#[utoipa::path(get, operation_id = "account_link_page", path = "/api/plugin-api/oauth/callback", tag = "accounts", params(
     ("code" = Option<String>, Query), ("state" = Option<String>, Query), ("error" = Option<String>, Query)),
     responses((status = 200, description = "A page that says how to go on"), (status = 400, description = "A page that says why not")))]
 async fn land(query: QueryMap) -> Response {

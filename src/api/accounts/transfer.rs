@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{MOST_ACCOUNTS, fields, has_room, make};
+use super::{MOST_ACCOUNTS, fields, make, too_many_accounts};
 use crate::app::App;
 use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Client, Member};
@@ -22,6 +22,7 @@ use crate::edge::input::{self, Object, QueryMap, query_invalid};
 use crate::ids::AccountId;
 use crate::messages::{Text, say};
 use crate::state::Invalidation;
+use crate::store::accounts::AccountRow;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(import)).routes(routes!(export))
@@ -58,24 +59,30 @@ struct Imported {
     success: bool,
     #[schema(value_type = String)]
     message: Text,
-    created: Vec<Line>,
-    failed: Vec<BadLine>,
+    created: Vec<ImportedLine>,
+    failed: Vec<RefusedLine>,
 }
 
 /// A line that became an account.
 #[derive(Serialize, ToSchema)]
-struct Line {
+struct ImportedLine {
     line: u64,
     cookie_id: AccountId,
 }
 
 /// A line that did not, and why.
 #[derive(Serialize, ToSchema)]
-struct BadLine {
+struct RefusedLine {
     line: u64,
     #[schema(value_type = String)]
     message: Text,
     details: Vec<FieldError>,
+}
+
+impl RefusedLine {
+    fn new(line: u64, error: ApiError) -> Self {
+        Self { line, details: error.details().to_vec(), message: error.message }
+    }
 }
 
 /// One line of a file, or what is wrong with it. JSON counts entries, CSV counts lines; both from 1.
@@ -204,7 +211,7 @@ fn value_of(name: &str, cell: &str) -> Result<Value> {
 }
 
 /// Adds many accounts at once.
-#[utoipa::path(post, path = "/api/plugin-api/accounts/import", tag = "accounts", security(("access_token" = [])),
+#[utoipa::path(post, operation_id = "import_accounts", path = "/api/plugin-api/accounts/import", tag = "accounts", security(("access_token" = [])),
     request_body(content = Value, description = "A list of accounts as for creating one, bare or as `accounts`; or CSV with the \
     members' names in its first line"),
     responses((status = 200, body = Imported), (status = 400, body = ErrorBody), (status = 422, body = Imported)))]
@@ -213,40 +220,53 @@ async fn import(
     client: Client,
     File(member, entries): File,
 ) -> Result<(StatusCode, Json<Imported>)> {
-    let (mut created, mut failed) = (Vec::new(), Vec::new());
+    let (mut made, mut failed) = (Vec::new(), Vec::new());
     for (line, entry) in entries {
-        match one(&app, &member, entry).await {
-            Ok(cookie_id) => created.push(Line { line, cookie_id }),
-            // A server that fails is no fault of a line; what went in before stays and is told by the list.
-            Err(error) if error.status().is_server_error() && created.is_empty() => return Err(error),
-            Err(error) => {
-                let details = error.details().to_vec();
-                failed.push(BadLine { line, details, message: error.message });
-            }
+        match entry.and_then(|object| make(&app, &member, object)) {
+            Ok(row) => made.push((line, row)),
+            Err(error) => failed.push(RefusedLine::new(line, error)),
         }
     }
-    if !created.is_empty() {
-        app.core.state.publish(Invalidation::AccountsOf(member.user.id)).await;
-        app.gateway.fresh(member.user.id).await;
-        let count = i64::try_from(created.len()).unwrap_or(MOST_ACCOUNTS);
-        let entry = member.does(Action::AccountsImported, &client).on(Target::person(member.user.id));
-        app.core.audit.record(&entry.after(Facts::new().with(Field::Count, count))).await?;
-    }
+    let created = store_all(&app, &member, &client, made, &mut failed).await?;
+    failed.sort_by_key(|bad| bad.line);
     let nothing = created.is_empty() && !failed.is_empty();
     let status = if nothing { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let message = say("accounts_imported").with("created", created.len()).with("failed", failed.len());
     Ok((status, Json(Imported { success: failed.is_empty(), message, created, failed })))
 }
 
-async fn one(app: &App, member: &Member, entry: Result<Object>) -> Result<AccountId> {
-    let row = make(app, member, entry?)?;
-    has_room(app, member.user.id).await?;
-    app.core.store.create_account(&row).await?;
-    Ok(row.id)
+/// Stores what there is room for, all of it or, when the server fails, nothing.
+async fn store_all(
+    app: &App,
+    member: &Member,
+    client: &Client,
+    made: Vec<(u64, AccountRow)>,
+    failed: &mut Vec<RefusedLine>,
+) -> Result<Vec<ImportedLine>> {
+    let mut tx = app.core.store.begin().await?;
+    let mut count = tx.count_accounts(member.user.id).await?;
+    let mut created = Vec::new();
+    for (line, row) in made {
+        if count >= MOST_ACCOUNTS {
+            failed.push(RefusedLine::new(line, too_many_accounts()));
+            continue;
+        }
+        tx.create_account(&row).await?;
+        count += 1;
+        created.push(ImportedLine { line, cookie_id: row.id });
+    }
+    if !created.is_empty() {
+        let count = i64::try_from(created.len()).unwrap_or(MOST_ACCOUNTS);
+        let entry = member.does(Action::AccountsImported, client).on(Target::person(member.user.id));
+        app.core.audit.commit(tx, &entry.after(Facts::new().with(Field::Count, count))).await?;
+        app.core.state.publish(Invalidation::AccountsOf(member.user.id)).await;
+        app.gateway.fresh(member.user.id).await;
+    }
+    Ok(created)
 }
 
 /// All my accounts as a file, without credentials, headers and proxies.
-#[utoipa::path(get, path = "/api/plugin-api/accounts/export", tag = "accounts", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "export_accounts", path = "/api/plugin-api/accounts/export", tag = "accounts", security(("access_token" = [])),
     params(("format" = Option<String>, Query, description = "`json` (unless told) or `csv`")),
     responses((status = 200, description = "The file"), (status = 422, body = ValidationBody)))]
 async fn export(State(app): State<App>, member: Member, client: Client, query: QueryMap) -> Result<Response> {

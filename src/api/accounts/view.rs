@@ -11,8 +11,13 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::edge::openapi::one_of;
 use crate::ids::AccountId;
 use crate::store::accounts::AccountRow;
+
+one_of!(provider: "openai", "anthropic", "gemini");
+one_of!(unit: "requests", "tokens", "micro_usd");
+one_of!(window: "5h", "1d", "7d", "30d");
 
 /// How much of some models an account gives in a window.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -22,11 +27,9 @@ pub(super) struct Allowance {
     pub(super) models: Vec<String>,
     #[schema(minimum = 1)]
     pub(super) limit: i64,
-    /// `requests`, `tokens` or `micro_usd`.
-    #[schema(value_type = String)]
+    #[schema(schema_with = unit)]
     pub(super) unit: LimitUnit,
-    /// `5h`, `1d`, `7d` or `30d`.
-    #[schema(value_type = String)]
+    #[schema(schema_with = window)]
     pub(super) window: Window,
 }
 
@@ -48,6 +51,7 @@ pub(in crate::api) struct Account {
     last_used_at: Option<Timestamp>,
     created_at: Timestamp,
     updated_at: Timestamp,
+    #[schema(schema_with = provider)]
     provider: String,
     base_url: Option<String>,
     models: Option<Vec<String>>,

@@ -7,12 +7,14 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::answer::Answer;
 use crate::api::auth::Done;
 use crate::api::body::MemberBody;
 use crate::app::App;
 use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::extract::{Admin, Auditor, Client, Member};
 use crate::clock::Timestamp;
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::edge::input::{Object, Segment, path_id};
 use crate::ids::AnnouncementId;
@@ -52,34 +54,22 @@ impl From<AnnouncementRow> for AnnouncementView {
     }
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-struct AnnouncementList {
-    success: bool,
-    data: Vec<AnnouncementView>,
+body! {
+    /// What to tell everybody, in one language or both.
+    struct WantedAnnouncement {
+        text_zh: Option<String> = optional_text(LONGEST),
+        text_en: Option<String> = optional_text(LONGEST),
+        /// Now when absent.
+        starts_at: Option<Timestamp> = optional_moment(),
+        /// Until it is removed when absent.
+        ends_at: Option<Timestamp> = optional_moment(),
+    }
+    example {"text_en": "The pool is closed on Sunday.", "ends_at": "2030-01-01T00:00:00Z"}
 }
 
-/// What to tell everybody, in one language or both.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Object` reads member by member")]
-struct WantedAnnouncement {
-    #[schema(max_length = 4_000)]
-    text_zh: Option<String>,
-    #[schema(max_length = 4_000)]
-    text_en: Option<String>,
-    /// Now when absent.
-    starts_at: Option<Timestamp>,
-    /// Until it is removed when absent.
-    ends_at: Option<Timestamp>,
-}
-
-fn read(mut body: Object, now: Timestamp) -> Result<NewAnnouncement> {
-    let new = NewAnnouncement {
-        text_zh: body.optional_text("text_zh", LONGEST),
-        text_en: body.optional_text("text_en", LONGEST),
-        starts_at: body.optional_moment("starts_at").unwrap_or(now),
-        ends_at: body.optional_moment("ends_at"),
-    };
-    body.finish()?;
+fn read(body: Object, now: Timestamp) -> Result<NewAnnouncement> {
+    let WantedAnnouncement { text_zh, text_en, starts_at, ends_at } = WantedAnnouncement::read(body)?;
+    let new = NewAnnouncement { text_zh, text_en, starts_at: starts_at.unwrap_or(now), ends_at };
     if new.text_zh.is_none() && new.text_en.is_none() {
         return Err(ApiError::bad_request("announcement_empty", say("announcement_empty")));
     }
@@ -87,15 +77,15 @@ fn read(mut body: Object, now: Timestamp) -> Result<NewAnnouncement> {
 }
 
 /// The newest announcements, shown or not.
-#[utoipa::path(get, path = "/api/admin/announcements", tag = "admin", security(("access_token" = [])),
-    responses((status = 200, body = AnnouncementList), (status = 403, body = ErrorBody)))]
-async fn list(State(app): State<App>, _: Auditor) -> Result<Json<AnnouncementList>> {
+#[utoipa::path(get, operation_id = "list_announcements", path = "/api/admin/announcements", tag = "admin", security(("access_token" = [])),
+    responses((status = 200, body = Answer<Vec<AnnouncementView>>), (status = 403, body = ErrorBody)))]
+async fn list(State(app): State<App>, _: Auditor) -> Result<Json<Answer<Vec<AnnouncementView>>>> {
     let rows = app.core.store.list_announcements(MOST).await?;
-    Ok(Json(AnnouncementList { success: true, data: rows.into_iter().map(Into::into).collect() }))
+    Ok(Answer::data(rows.into_iter().map(Into::into).collect()))
 }
 
 /// Tell everybody something.
-#[utoipa::path(post, path = "/api/admin/announcements", tag = "admin", request_body = WantedAnnouncement,
+#[utoipa::path(post, operation_id = "create_announcement", path = "/api/admin/announcements", tag = "admin", request_body = WantedAnnouncement,
     security(("access_token" = [])), responses((status = 200, body = AnnouncementView),
     (status = 400, body = ErrorBody), (status = 403, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn create(
@@ -106,9 +96,10 @@ async fn create(
     let Admin(admin) = Admin::of(&app.auth, member)?;
     let now = app.core.clock.now();
     let new = read(body, now)?;
-    let row = app.core.store.create_announcement(&new, admin.user.id, now).await?;
+    let mut tx = app.core.store.begin().await?;
+    let row = tx.create_announcement(&new, admin.user.id, now).await?;
     let entry = admin.does(Action::AnnouncementCreated, &client).on(Target::announcement(row.id.0));
-    app.core.audit.record(&entry.after(facts(&new))).await?;
+    app.core.audit.commit(tx, &entry.after(facts(&new))).await?;
     Ok(Json(row.into()))
 }
 
@@ -125,7 +116,7 @@ fn id(text: &str) -> Result<AnnouncementId> {
 }
 
 /// Change an announcement.
-#[utoipa::path(put, path = "/api/admin/announcements/{announcement_id}", tag = "admin",
+#[utoipa::path(put, operation_id = "change_announcement", path = "/api/admin/announcements/{announcement_id}", tag = "admin",
     params(("announcement_id" = i64, Path)), request_body = WantedAnnouncement, security(("access_token" = [])),
     responses((status = 200, body = Done), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 422, body = ValidationBody)))]
@@ -138,16 +129,17 @@ async fn change(
     let Admin(admin) = Admin::of(&app.auth, member)?;
     let id = id(&text)?;
     let new = read(body, app.core.clock.now())?;
-    if !app.core.store.update_announcement(id, &new).await? {
+    let mut tx = app.core.store.begin().await?;
+    if !tx.update_announcement(id, &new).await? {
         return Err(no_such());
     }
     let entry = admin.does(Action::AnnouncementChanged, &client).on(Target::announcement(id.0));
-    app.core.audit.record(&entry.after(facts(&new))).await?;
+    app.core.audit.commit(tx, &entry.after(facts(&new))).await?;
     Ok(Done::new(say("announcement_changed")))
 }
 
 /// Remove an announcement.
-#[utoipa::path(delete, path = "/api/admin/announcements/{announcement_id}", tag = "admin",
+#[utoipa::path(delete, operation_id = "remove_announcement", path = "/api/admin/announcements/{announcement_id}", tag = "admin",
     params(("announcement_id" = i64, Path)), security(("access_token" = [])),
     responses((status = 200, body = Done), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 async fn remove(
@@ -157,17 +149,18 @@ async fn remove(
     Segment(text): Segment,
 ) -> Result<Json<Done>> {
     let id = id(&text)?;
-    if !app.core.store.delete_announcement(id).await? {
+    let mut tx = app.core.store.begin().await?;
+    if !tx.delete_announcement(id).await? {
         return Err(no_such());
     }
     let entry = admin.does(Action::AnnouncementDeleted, &client).on(Target::announcement(id.0));
-    app.core.audit.record(&entry).await?;
+    app.core.audit.commit(tx, &entry).await?;
     Ok(Done::new(say("announcement_removed")))
 }
 
 /// An announcement as members read it.
 #[derive(Debug, Serialize, ToSchema)]
-struct Told {
+struct CurrentAnnouncement {
     id: AnnouncementId,
     /// In the language that the client asks for, where there is one.
     text: String,
@@ -175,23 +168,22 @@ struct Told {
     ends_at: Option<Timestamp>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-struct ToldList {
-    success: bool,
-    data: Vec<Told>,
-}
-
 /// What administrators tell everybody now.
-#[utoipa::path(get, path = "/api/announcements", tag = "users", security(("access_token" = [])),
-    responses((status = 200, body = ToldList), (status = 401, body = ErrorBody)))]
-async fn current(State(app): State<App>, _: Member) -> Result<Json<ToldList>> {
+#[utoipa::path(get, operation_id = "current_announcements", path = "/api/announcements", tag = "users", security(("access_token" = [])),
+    responses((status = 200, body = Answer<Vec<CurrentAnnouncement>>), (status = 401, body = ErrorBody)))]
+async fn current(State(app): State<App>, _: Member) -> Result<Json<Answer<Vec<CurrentAnnouncement>>>> {
     let told = |row: AnnouncementRow| {
         let text = match Language::of_this_answer() {
             Language::Chinese => row.text_zh.or(row.text_en),
             Language::English => row.text_en.or(row.text_zh),
         };
-        Told { id: row.id, text: text.unwrap_or_default(), starts_at: row.starts_at, ends_at: row.ends_at }
+        CurrentAnnouncement {
+            id: row.id,
+            text: text.unwrap_or_default(),
+            starts_at: row.starts_at,
+            ends_at: row.ends_at,
+        }
     };
     let rows = app.core.store.current_announcements(app.core.clock.now(), MOST).await?;
-    Ok(Json(ToldList { success: true, data: rows.into_iter().map(told).collect() }))
+    Ok(Answer::data(rows.into_iter().map(told).collect()))
 }

@@ -76,9 +76,9 @@ fn moment(query: &QueryMap, name: &str) -> Result<Option<Timestamp>> {
 }
 
 /// Who did what. `millpond audit verify` checks that nothing is missing or changed.
-#[utoipa::path(get, path = "/api/admin/audit", tag = "admin", security(("access_token" = [])), params(
+#[utoipa::path(get, operation_id = "list_audit_entries", path = "/api/admin/audit", tag = "admin", security(("access_token" = [])), params(
     ("action" = Option<String>, Query), ("actor_id" = Option<i32>, Query), ("target_kind" = Option<String>, Query),
-    ("target_id" = Option<String>, Query), ("from" = Option<String>, Query), ("until" = Option<String>, Query),
+    ("target_id" = Option<String>, Query), ("from" = Option<Timestamp>, Query), ("until" = Option<Timestamp>, Query),
     ("cursor" = Option<i64>, Query), ("limit" = Option<i64>, Query)),
     responses((status = 200, body = AuditPage), (status = 403, body = ErrorBody), (status = 422, body = ValidationBody)))]
 async fn list(State(app): State<App>, _: Auditor, query: QueryMap) -> Result<Json<AuditPage>> {

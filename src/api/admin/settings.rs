@@ -22,13 +22,14 @@ struct Settings {
     success: bool,
     version: &'static str,
     /// By variable; secrets are `***`.
-    data: BTreeMap<&'static str, String>,
+    data: BTreeMap<String, String>,
 }
 
 /// The settings in force.
-#[utoipa::path(get, path = "/api/admin/settings", tag = "admin", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "show_settings", path = "/api/admin/settings", tag = "admin", security(("access_token" = [])),
     responses((status = 200, body = Settings), (status = 403, body = ErrorBody)))]
 async fn settings(State(app): State<App>, _: Auditor) -> Result<Json<Settings>> {
-    let data = app.core.config.describe().into_iter().collect();
+    let shown = app.core.config.in_force.iter();
+    let data = shown.map(|one| (one.variable.clone(), one.value.clone())).collect();
     Ok(Json(Settings { success: true, version: env!("CARGO_PKG_VERSION"), data }))
 }

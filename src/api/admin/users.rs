@@ -15,7 +15,8 @@ use crate::audit::{Action, Facts, Field, Target};
 use crate::auth::delete_user::{self, Rows};
 use crate::auth::extract::{Admin, Auditor, Client};
 use crate::auth::one_time::{self, Door};
-use crate::auth::sessions;
+use crate::auth::{second_factor, sessions};
+use crate::edge::body::body;
 use crate::edge::error::{ApiError, ErrorBody, Result, ValidationBody};
 use crate::edge::input::{Object, QueryMap, Segment, path_id};
 use crate::ids::UserId;
@@ -70,8 +71,8 @@ fn truth(query: &QueryMap, name: &str) -> Option<bool> {
 }
 
 /// Search people.
-#[utoipa::path(get, path = "/api/admin/users", tag = "admin", security(("access_token" = [])), params(
-    ("search" = Option<String>, Query, description = "a part of the name"), ("role" = Option<String>, Query),
+#[utoipa::path(get, operation_id = "list_people", path = "/api/admin/users", tag = "admin", security(("access_token" = [])), params(
+    ("search" = Option<String>, Query, description = "a part of the name"), ("role" = Option<Role>, Query),
     ("active" = Option<bool>, Query), ("silenced" = Option<bool>, Query), ("trust_level" = Option<i32>, Query),
     ("cursor" = Option<i32>, Query), ("limit" = Option<i64>, Query)),
     responses((status = 200, body = People), (status = 403, body = ErrorBody)))]
@@ -113,7 +114,7 @@ async fn person(app: &App, id: &str) -> Result<User> {
 }
 
 /// One person.
-#[utoipa::path(get, path = "/api/admin/users/{user_id}", tag = "admin", params(("user_id" = i32, Path)),
+#[utoipa::path(get, operation_id = "find_person", path = "/api/admin/users/{user_id}", tag = "admin", params(("user_id" = i32, Path)),
     security(("access_token" = [])),
     responses((status = 200, body = PersonDetail), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody)))]
 async fn find(State(app): State<App>, _: Auditor, Segment(id): Segment) -> Result<Json<PersonDetail>> {
@@ -132,38 +133,34 @@ async fn find(State(app): State<App>, _: Auditor, Segment(id): Segment) -> Resul
     }))
 }
 
-/// What to change of a person; absent stays.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body that `Object` reads member by member")]
-struct PersonChange {
-    is_active: Option<bool>,
-    is_silenced: Option<bool>,
-    beta: Option<bool>,
-    #[schema(minimum = 0, maximum = 100)]
-    trust_level: Option<i64>,
-    /// `member`, `admin` or `auditor`.
-    role: Option<String>,
+body! {
+    /// What to change of a person; absent stays.
+    struct PersonChange {
+        /// `member`, `admin` or `auditor`.
+        role: Option<String> = optional_text(20),
+        is_active: Option<bool> = optional_boolean(),
+        is_silenced: Option<bool> = optional_boolean(),
+        beta: Option<bool> = optional_boolean(),
+        trust_level: Option<i64> = optional_integer(0, 100),
+    }
+    example {"trust_level": 2, "role": "auditor"}
 }
 
-fn read(mut body: Object) -> Result<UserChanges> {
-    let role = body.optional_text("role", 20);
-    let changes = UserChanges {
-        is_active: body.has("is_active").then(|| body.boolean("is_active")),
-        is_silenced: body.has("is_silenced").then(|| body.boolean("is_silenced")),
-        is_beta: body.has("beta").then(|| body.boolean("beta")),
-        trust_level: body.optional_integer("trust_level", 0, 100).and_then(|level| i32::try_from(level).ok()),
-        role: role.as_deref().and_then(Role::parse),
+fn read(body: Object) -> Result<UserChanges> {
+    let PersonChange { role, is_active, is_silenced, beta, trust_level } = PersonChange::read(body)?;
+    let bad_role = || ApiError::bad_request("bad_role", say("bad_role"));
+    Ok(UserChanges {
+        is_active,
+        is_silenced,
+        is_beta: beta,
+        trust_level: trust_level.and_then(|level| i32::try_from(level).ok()),
+        role: role.map(|role| Role::parse(&role).ok_or_else(bad_role)).transpose()?,
         oauth_id: None,
-    };
-    body.finish()?;
-    if role.is_some() && changes.role.is_none() {
-        return Err(ApiError::bad_request("bad_role", say("bad_role")));
-    }
-    Ok(changes)
+    })
 }
 
 /// Change a person. Every instance knows within a second.
-#[utoipa::path(patch, path = "/api/admin/users/{user_id}", tag = "admin", params(("user_id" = i32, Path)),
+#[utoipa::path(patch, operation_id = "change_person", path = "/api/admin/users/{user_id}", tag = "admin", params(("user_id" = i32, Path)),
     request_body = PersonChange, security(("access_token" = [])), responses((status = 200, body = PersonView),
     (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
     (status = 409, body = ErrorBody, description = "The last administrator"), (status = 422, body = ValidationBody)))]
@@ -178,20 +175,23 @@ async fn change(
     let changes = read(body)?;
     let loses_power =
         changes.is_active == Some(false) || changes.role.is_some_and(|role| role != Role::Admin);
+    let gone = || ApiError::not_found(say("no_such_user"));
+    let mut tx = app.core.store.begin().await?;
     if loses_power {
-        delete_user::spare_last_admin(&app.auth, &before).await?;
+        delete_user::spare_last_admin(&mut tx, &before).await?;
     }
-    app.core.store.update_user(before.id, &changes, app.core.clock.now()).await?;
-    app.core.state.publish(Invalidation::User(before.id)).await;
-    app.gateway.fresh(before.id).await;
-    let after = person(&app, &id).await?;
+    let before = tx.hold_user(before.id).await?.ok_or_else(gone)?;
+    tx.update_user(before.id, &changes, app.core.clock.now()).await?;
+    let after = tx.find_user(before.id).await?.ok_or_else(gone)?;
     let entry = admin.does(Action::UserChanged, &client).on(Target::person(after.id));
-    app.core.audit.record(&entry.changed(&before, &after)).await?;
+    app.core.audit.commit(tx, &entry.changed(&before, &after)).await?;
+    app.core.state.publish(Invalidation::User(after.id)).await;
+    app.gateway.fresh(after.id).await;
     Ok(Json(PersonView::from(&after)))
 }
 
 /// Remove a person with all that is theirs. Their calls stay in the totals.
-#[utoipa::path(delete, path = "/api/admin/users/{user_id}", tag = "admin", params(("user_id" = i32, Path),
+#[utoipa::path(delete, operation_id = "remove_person", path = "/api/admin/users/{user_id}", tag = "admin", params(("user_id" = i32, Path),
     ("usage" = Option<String>, Query, description = "`anonymise` (under nobody's name, the default) or `keep` (together, under a number)")),
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
@@ -208,10 +208,10 @@ async fn remove(
         Some("keep") => Rows::Kept,
         Some(_) => return Err(ApiError::bad_request("bad_usage_choice", say("bad_usage_choice"))),
     };
-    delete_user::remove(&app.auth, &user, rows).await?;
     let kept = if rows == Rows::Kept { "kept" } else { "anonymised" };
     let entry = admin.does(Action::UserDeleted, &client).on(Target::person(user.id)).before(&user);
-    app.core.audit.record(&entry.after(Facts::new().with(Field::UsageRows, kept))).await?;
+    let entry = entry.after(Facts::new().with(Field::UsageRows, kept));
+    delete_user::remove(&app.auth, &user, rows, &entry).await?;
     Ok(Done::new(say("user_removed")))
 }
 
@@ -226,7 +226,7 @@ struct ResetLink {
 }
 
 /// Make a link with which a person can set a new password, once and within an hour.
-#[utoipa::path(post, path = "/api/admin/users/{user_id}/reset-link", tag = "admin", params(("user_id" = i32, Path)),
+#[utoipa::path(post, operation_id = "make_reset_link", path = "/api/admin/users/{user_id}/reset-link", tag = "admin", params(("user_id" = i32, Path)),
     security(("access_token" = [])), responses((status = 200, body = ResetLink), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody)))]
 async fn reset_link(
@@ -236,14 +236,15 @@ async fn reset_link(
     Segment(id): Segment,
 ) -> Result<Json<ResetLink>> {
     let user = person(&app, &id).await?;
+    // Recorded first: no link without its entry.
+    app.core.audit.record(&admin.does(Action::ResetLinkMade, &client).on(Target::person(user.id))).await?;
     let token = one_time::give(&app.auth, Door::PasswordReset, &user).await?;
     let expires_in = Door::PasswordReset.life().as_secs();
-    app.core.audit.record(&admin.does(Action::ResetLinkMade, &client).on(Target::person(user.id))).await?;
     Ok(Json(ResetLink { success: true, token: token.expose_secret().to_owned(), expires_in }))
 }
 
 /// End all sessions of a person, everywhere and at once.
-#[utoipa::path(delete, path = "/api/admin/users/{user_id}/sessions", tag = "admin", params(("user_id" = i32, Path)),
+#[utoipa::path(delete, operation_id = "end_sessions_of_person", path = "/api/admin/users/{user_id}/sessions", tag = "admin", params(("user_id" = i32, Path)),
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody)))]
 async fn end_sessions(
@@ -253,16 +254,13 @@ async fn end_sessions(
     Segment(id): Segment,
 ) -> Result<Json<Done>> {
     let user = person(&app, &id).await?;
-    sessions::sign_out_everywhere(&app.auth, &user).await?;
-    app.core
-        .audit
-        .record(&admin.does(Action::SignedOutEverywhere, &client).on(Target::person(user.id)))
-        .await?;
+    let entry = admin.does(Action::SignedOutEverywhere, &client).on(Target::person(user.id));
+    sessions::sign_out_everywhere(&app.auth, &user, &entry).await?;
     Ok(Done::new(say("sessions_ended")))
 }
 
 /// Remove the second factor of a person who lost it.
-#[utoipa::path(delete, path = "/api/admin/users/{user_id}/totp", tag = "admin", params(("user_id" = i32, Path)),
+#[utoipa::path(delete, operation_id = "remove_totp_of_person", path = "/api/admin/users/{user_id}/totp", tag = "admin", params(("user_id" = i32, Path)),
     security(("access_token" = [])), responses((status = 200, body = Done), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody)))]
 async fn remove_totp(
@@ -272,9 +270,7 @@ async fn remove_totp(
     Segment(id): Segment,
 ) -> Result<Json<Done>> {
     let user = person(&app, &id).await?;
-    app.core.store.remove_second_factor(user.id).await?;
-    app.core.state.publish(Invalidation::User(user.id)).await;
     let entry = admin.does(Action::SecondFactorDisabled, &client).on(Target::person(user.id));
-    app.core.audit.record(&entry).await?;
+    second_factor::remove(&app.auth, &user, &entry).await?;
     Ok(Done::new(say("totp_removed")))
 }

@@ -49,14 +49,14 @@ impl FromRequestParts<App> for PluginCaller {
 }
 
 /// The models that I can call.
-#[utoipa::path(get, path = "/api/plugin-api/models", tag = "models", security(("api_key" = []), ("access_token" = [])),
+#[utoipa::path(get, operation_id = "plugin_models", path = "/api/plugin-api/models", tag = "models", security(("api_key" = []), ("access_token" = [])),
     responses((status = 200, body = Value), (status = 401, body = ErrorBody)))]
 async fn models(State(app): State<App>, PluginCaller(caller): PluginCaller) -> Json<Value> {
     Json(json!(gateway::models_of_caller(&app.gateway, &caller).await))
 }
 
 /// Calls a model in OpenAI's dialect, streamed unless the request says `"stream": false`.
-#[utoipa::path(post, path = "/api/plugin-api/chat/completions", tag = "models", request_body(content = Value,
+#[utoipa::path(post, operation_id = "plugin_chat", path = "/api/plugin-api/chat/completions", tag = "models", request_body(content = Value,
     description = "OpenAI's chat completion request"), security(("api_key" = []), ("access_token" = [])), responses(
     (status = 200, body = Value, description = "Chunks as server-sent events, or OpenAI's chat completion"),
     (status = 401, body = ErrorBody), (status = 404, body = ErrorBody), (status = 422, body = ValidationBody),
@@ -114,7 +114,7 @@ fn with_stream(body: &Bytes, says: bool, has: impl Fn(&str) -> bool) -> Result<B
 }
 
 /// Calls a model in Google's dialect.
-#[utoipa::path(post, path = "/api/plugin-api/v1beta/models/{model}", tag = "models", params(("model" = String, Path,
+#[utoipa::path(post, operation_id = "plugin_generate_content", path = "/api/plugin-api/v1beta/models/{model}", tag = "models", params(("model" = String, Path,
     description = "The model, a colon and what to do: `gemini-2.5-flash:generateContent`")),
     request_body(content = Value, description = "Google's generateContent request"),
     security(("api_key" = []), ("access_token" = [])), responses(

@@ -35,7 +35,7 @@ struct Identity {
 
 /// Who I am to the pool. The native pool needs no key of its own: everybody is in it under their own number, and only what
 /// a former external Plug-in API left behind is told instead.
-#[utoipa::path(get, path = "/api/plugin-api/key", tag = "quotas", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "pool_identity", path = "/api/plugin-api/key", tag = "quotas", security(("access_token" = [])),
     responses((status = 200, body = Identity)))]
 async fn identity(State(app): State<App>, member: Member) -> Result<Json<Identity>> {
     let user = &member.user;

@@ -297,7 +297,7 @@ fn moment(query: &QueryMap, name: &str) -> Result<Option<Timestamp>> {
 }
 
 /// What is left of one of my accounts, scarcest model first.
-#[utoipa::path(get, path = "/api/plugin-api/accounts/{cookie_id}/quotas", tag = "quotas", params(("cookie_id" = String, Path)),
+#[utoipa::path(get, operation_id = "quotas_of_account", path = "/api/plugin-api/accounts/{cookie_id}/quotas", tag = "quotas", params(("cookie_id" = String, Path)),
     security(("access_token" = [])),
     responses((status = 200, body = Answer<Vec<AccountQuota>>), (status = 404, body = ErrorBody)))]
 async fn of_account(
@@ -312,7 +312,7 @@ async fn of_account(
 }
 
 /// My quota for others' accounts.
-#[utoipa::path(get, path = "/api/plugin-api/quotas/user", tag = "quotas", security(("access_token" = [])),
+#[utoipa::path(get, operation_id = "my_quotas", path = "/api/plugin-api/quotas/user", tag = "quotas", security(("access_token" = [])),
     responses((status = 200, body = Answer<Vec<UserQuota>>)))]
 async fn of_user(State(app): State<App>, member: Member) -> Result<Json<Answer<Vec<UserQuota>>>> {
     Ok(Answer::data(UserQuota::of_person(&app, &member.user).await?))
@@ -326,8 +326,8 @@ async fn shared_pool(State(app): State<App>, member: Member) -> Result<Json<Answ
 }
 
 /// My calls that accounts served, newest first, at most 1000.
-#[utoipa::path(get, path = "/api/plugin-api/quotas/consumption", tag = "quotas", security(("access_token" = [])), params(
-    ("limit" = Option<i64>, Query), ("start_date" = Option<String>, Query), ("end_date" = Option<String>, Query)),
+#[utoipa::path(get, operation_id = "list_consumption", path = "/api/plugin-api/quotas/consumption", tag = "quotas", security(("access_token" = [])), params(
+    ("limit" = Option<i64>, Query), ("start_date" = Option<Timestamp>, Query), ("end_date" = Option<Timestamp>, Query)),
     responses((status = 200, body = Answer<Vec<Consumption>>), (status = 422, body = ValidationBody)))]
 async fn consumption(
     State(app): State<App>,
@@ -338,7 +338,7 @@ async fn consumption(
 }
 
 /// What my calls of one model took.
-#[utoipa::path(get, path = "/api/plugin-api/quotas/consumption/stats/{model_name}", tag = "quotas",
+#[utoipa::path(get, operation_id = "consumption_of_model", path = "/api/plugin-api/quotas/consumption/stats/{model_name}", tag = "quotas",
     params(("model_name" = String, Path)), security(("access_token" = [])), responses((status = 200, body = Answer<Value>)))]
 async fn consumption_stats(
     State(app): State<App>,

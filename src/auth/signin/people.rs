@@ -2,8 +2,11 @@
 
 use super::tokens::{Sealed, keep_like_antihub};
 use super::{Profile, Way, may_register, pending};
+use crate::audit::{Action, Actor, Entry, Facts, Field, Target};
 use crate::auth::Auth;
+use crate::auth::extract::Client;
 use crate::edge::error::{ApiError, Result};
+use crate::ids::UserId;
 use crate::messages::say;
 use crate::state::Invalidation;
 use crate::store::identities::{Creation, IdentityRow, NewIdentity, Unlinking};
@@ -33,7 +36,7 @@ fn of_oauth_id(oauth_id: &str) -> (&'static str, &str) {
 }
 
 /// The person behind a profile, brought up to date; made when new. Refused people get nothing.
-pub async fn sign_in(auth: &Auth, way: &Way<'_>, profile: &Profile) -> Result<User> {
+pub async fn sign_in(auth: &Auth, way: &Way<'_>, profile: &Profile, client: &Client) -> Result<User> {
     let sealed = Sealed::new(&auth.core.vault, profile);
     if let Some((user, identity)) = find(auth, way, profile).await? {
         return welcome_back(auth, way, profile, &sealed, user, &identity).await;
@@ -44,7 +47,7 @@ pub async fn sign_in(auth: &Auth, way: &Way<'_>, profile: &Profile) -> Result<Us
     if !auth.core.config.policy.of(profile.trust_level.unwrap_or(0)).may_sign_in {
         return Err(level_too_low());
     }
-    match register(auth, way, profile, &sealed).await? {
+    match register(auth, way, profile, &sealed, client).await? {
         Some(user) => {
             keep_like_antihub(auth, way, user.id, profile, &sealed).await?;
             Ok(user)
@@ -168,7 +171,13 @@ fn names(wanted: &str) -> impl Iterator<Item = String> {
 }
 
 /// Makes a person with a free name; `None` when the identity turned out to be somebody's.
-async fn register(auth: &Auth, way: &Way<'_>, profile: &Profile, sealed: &Sealed) -> Result<Option<User>> {
+async fn register(
+    auth: &Auth,
+    way: &Way<'_>,
+    profile: &Profile,
+    sealed: &Sealed,
+    client: &Client,
+) -> Result<Option<User>> {
     let oauth_id = oauth_id(way.provider(), &profile.subject);
     let is_silenced = profile.silenced == Some(true);
     let identity =
@@ -185,20 +194,37 @@ async fn register(auth: &Auth, way: &Way<'_>, profile: &Profile, sealed: &Sealed
             is_beta: false,
             role: Role::Member,
         };
-        match auth.core.store.create_user_with_identity(&user, &identity, auth.core.clock.now()).await? {
+        let mut tx = auth.core.store.begin().await?;
+        match tx.create_user_with_identity(&user, &identity, auth.core.clock.now()).await? {
             Creation::Made(id) => {
+                auth.core.audit.commit(tx, &entry(Action::Registered, id, way, client)).await?;
                 tracing::info!(user = id.0, provider = way.name(), "a person signed in for the first time");
                 return Ok(auth.core.store.find_user(id).await?);
             }
-            Creation::IdentityTaken => return Ok(None),
-            Creation::NameTaken => {}
+            Creation::IdentityTaken => {
+                tx.roll_back().await?;
+                return Ok(None);
+            }
+            Creation::NameTaken => tx.roll_back().await?,
         }
     }
     Err(ApiError::internal("no free name was found"))
 }
 
+/// What somebody does with the word of a provider.
+fn entry(action: Action, user: UserId, way: &Way<'_>, client: &Client) -> Entry {
+    let facts = Facts::new().typed(Field::Provider, way.name());
+    Entry::new(action, Actor::Person(user), client).on(Target::person(user)).after(facts)
+}
+
 /// Adds an identity to the person who asked for it.
-pub async fn link(auth: &Auth, way: &Way<'_>, profile: &Profile, link: &pending::Link) -> Result<()> {
+pub async fn link(
+    auth: &Auth,
+    way: &Way<'_>,
+    profile: &Profile,
+    link: &pending::Link,
+    client: &Client,
+) -> Result<()> {
     let user = auth.core.store.find_user(link.user).await?;
     let user = user.filter(|user| user.is_active && user.token_generation == link.generation);
     let user = user.ok_or_else(|| way.invalid_state())?;
@@ -215,11 +241,14 @@ pub async fn link(auth: &Auth, way: &Way<'_>, profile: &Profile, link: &pending:
     }
     let oauth_id = oauth_id(way.provider(), &profile.subject);
     let identity = identity(way, profile, &sealed, oauth_id.as_deref());
-    if auth.core.store.link_identity(user.id, &identity, now, None).await? {
+    let mut tx = auth.core.store.begin().await?;
+    if tx.link_identity(user.id, &identity, now, None).await? {
+        auth.core.audit.commit(tx, &entry(Action::IdentityLinked, user.id, way, client)).await?;
         tracing::info!(user = user.id.0, provider = way.name(), "an identity was linked");
         auth.core.state.publish(Invalidation::User(user.id)).await;
         return Ok(());
     }
+    tx.roll_back().await?;
     match known(auth, way, &profile.subject).await? {
         Some((owner, _)) if owner.id == user.id => Ok(()),
         Some(_) => Err(taken("identity_taken", "sign_in_identity_taken", way)),
@@ -239,7 +268,7 @@ pub async fn list(auth: &Auth, user: &User) -> Result<Vec<IdentityRow>> {
 }
 
 /// Removes a person's identity at a provider, unless it is the last way to sign in that works today.
-pub async fn unlink(auth: &Auth, user: &User, provider: &str) -> Result<()> {
+pub async fn unlink(auth: &Auth, user: &User, provider: &str, entry: &Entry) -> Result<()> {
     adopt(auth, user).await?;
     let ways = Way::all(auth);
     let usable: Vec<&str> = ways.iter().map(Way::provider).collect();
@@ -247,8 +276,10 @@ pub async fn unlink(auth: &Auth, user: &User, provider: &str) -> Result<()> {
     let provider = ways.iter().find(|way| way.name() == provider).map_or(provider, Way::provider);
     let antihub = |row: &IdentityRow| oauth_id(&row.provider, &row.subject);
     let now = auth.core.clock.now();
-    match auth.core.store.unlink_identity(user.id, provider, antihub, &usable, now).await? {
+    let mut tx = auth.core.store.begin().await?;
+    match tx.unlink_identity(user.id, provider, antihub, &usable, now).await? {
         Unlinking::Done => {
+            auth.core.audit.commit(tx, entry).await?;
             tracing::info!(user = user.id.0, provider, "an identity was unlinked");
             auth.core.state.publish(Invalidation::User(user.id)).await;
             Ok(())

@@ -44,7 +44,9 @@ impl House {
             is_beta: false,
             role: Role::Member,
         };
-        let user = store.create_user(&user, Timestamp::from_seconds(1)).await.unwrap().unwrap();
+        let mut tx = store.begin().await.unwrap();
+        let user = tx.create_user(&user, Timestamp::from_seconds(1)).await.unwrap().unwrap();
+        tx.commit().await.unwrap();
         store.close().await;
         let directory = house.directory.clone();
         std::mem::forget(house);

@@ -5,11 +5,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
+use crate::edge::openapi::one_of;
+
+one_of!(scope: "account", "model", "credential");
 
 /// Why and until when an account, or a part of it, serves nobody.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PauseView {
-    /// `account`, `model` or `credential`.
+    #[schema(schema_with = scope)]
     pub scope: &'static str,
     /// The upstream model that rests, where not all of the account does.
     pub model: Option<String>,
