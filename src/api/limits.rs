@@ -119,13 +119,13 @@ async fn set(app: &App, subject: Subject, body: Object, entry: Entry) -> Result<
     Ok(Done::new(say("limits_set")))
 }
 
-async fn end(app: &App, subject: Subject, query: &QueryMap, entry: Entry) -> Result<Json<Done>> {
+async fn end(app: &App, subject: Subject, query: &QueryMap, entry: &Entry) -> Result<Json<Done>> {
     let is_exception = query.given("exception") == Some("true");
     let mut tx = app.core.store.begin().await?;
     if !tx.delete_limits(subject.kind(), subject.number(), is_exception).await? {
         return Err(ApiError::not_found(say("no_such_limits")));
     }
-    app.core.audit.commit(tx, &entry).await?;
+    app.core.audit.commit(tx, entry).await?;
     app.core.state.publish(Invalidation::Limits).await;
     Ok(Done::new(say("limits_ended")))
 }
@@ -182,7 +182,7 @@ async fn end_user_limits(
     query: QueryMap,
 ) -> Result<Json<Done>> {
     let subject = person(&app, &id).await?;
-    end(&app, subject, &query, entry(&admin, &client, subject)).await
+    end(&app, subject, &query, &entry(&admin, &client, subject)).await
 }
 
 /// What is set for one of my keys.
@@ -222,5 +222,5 @@ async fn end_key_limits(
     query: QueryMap,
 ) -> Result<Json<Done>> {
     let subject = own_key(&app, &member, &id).await?;
-    end(&app, subject, &query, entry(&member, &client, subject)).await
+    end(&app, subject, &query, &entry(&member, &client, subject)).await
 }

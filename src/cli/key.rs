@@ -96,7 +96,7 @@ async fn create(opened: &Opened, user: &str, name: Option<&str>, output: Output)
         );
     }
     let row = tx.create_api_key(&key, opened.clock.now()).await?;
-    opened.commit(tx, entry(Action::KeyCreated).on(Target::key(row.id))).await?;
+    opened.commit(tx, &entry(Action::KeyCreated).on(Target::key(row.id))).await?;
     let mut answer = describe(&row);
     if let Some(members) = answer.as_object_mut() {
         members.insert("key".to_owned(), secret.expose_secret().into());
@@ -129,7 +129,7 @@ async fn revoke(opened: &Opened, user: &str, id: KeyId, output: Output) -> Resul
     let mut tx = opened.store.begin().await?;
     let hash = tx.delete_api_key(user.id, id).await?;
     let hash = hash.ok_or_else(|| format!("{} has no key with the id {id}", user.username))?;
-    opened.commit(tx, entry(Action::KeyDeleted).on(Target::key(id))).await?;
+    opened.commit(tx, &entry(Action::KeyDeleted).on(Target::key(id))).await?;
     opened.announce(Invalidation::ApiKey(hash)).await?;
     output.answer(&json!({"id": id, "revoked": true}), &format!("Key {id} is revoked."));
     Ok(())

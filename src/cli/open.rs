@@ -57,8 +57,8 @@ impl Opened {
     }
 
     /// Makes what a command does last, together with its entry.
-    pub(super) async fn commit(&self, tx: Tx, entry: Entry) -> Result {
-        Ok(self.audit.commit(tx, &entry).await?)
+    pub(super) async fn commit(&self, tx: Tx, entry: &Entry) -> Result {
+        Ok(self.audit.commit(tx, entry).await?)
     }
 
     /// Closes the database.

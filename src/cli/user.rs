@@ -158,7 +158,7 @@ async fn create(opened: &Opened, options: Create) -> Result {
     let created = tx.create_user(&user, opened.clock.now()).await?;
     let id = created.ok_or_else(|| format!("there is already somebody called {name:?}"))?;
     let user = find(&mut tx, id).await?;
-    opened.commit(tx, entry(Action::UserCreated).on(Target::person(id)).after(&user)).await?;
+    opened.commit(tx, &entry(Action::UserCreated).on(Target::person(id)).after(&user)).await?;
     options.output.answer(&describe(&user), &format!("Created {} {name} (id {id}).", user.role().as_str()));
     Ok(())
 }
@@ -210,7 +210,7 @@ async fn set(opened: &Opened, options: Set) -> Result {
     tx.update_user(user.id, &changes, opened.clock.now()).await?;
     let user = find(&mut tx, user.id).await?;
     let entry = entry(Action::UserChanged).on(Target::person(user.id));
-    opened.commit(tx, entry.changed(&before, &user)).await?;
+    opened.commit(tx, &entry.changed(&before, &user)).await?;
     opened.announce(Invalidation::User(user.id)).await?;
     options.output.answer(&describe(&user), &format!("Changed {}.", user.username));
     Ok(())
@@ -222,7 +222,7 @@ async fn set_password(opened: &Opened, name: &str, output: Output) -> Result {
     let mut tx = opened.store.begin().await?;
     tx.set_password(user.id, &hash, opened.clock.now()).await?;
     let user = find(&mut tx, user.id).await?;
-    opened.commit(tx, entry(Action::PasswordChanged).on(Target::person(user.id))).await?;
+    opened.commit(tx, &entry(Action::PasswordChanged).on(Target::person(user.id))).await?;
     opened.announce(Invalidation::User(user.id)).await?;
     output.answer(&describe(&user), &format!("{name} has a new password; all their sessions are ended."));
     Ok(())

@@ -61,7 +61,7 @@ pub(crate) use body;
 pub(crate) struct Description(ObjectBuilder);
 
 /// The schema of one member.
-pub(crate) struct Member {
+pub(crate) struct MemberSchema {
     schema: Schema,
     is_required: bool,
 }
@@ -76,7 +76,7 @@ impl Description {
         Self(ObjectBuilder::new().schema_type(Type::Object).description(prose(about)).examples(example))
     }
 
-    pub(crate) fn member(self, name: &str, about: &[&str], mut member: Member) -> Self {
+    pub(crate) fn member(self, name: &str, about: &[&str], mut member: MemberSchema) -> Self {
         match &mut member.schema {
             Schema::Object(object) => object.description = prose(about),
             Schema::Array(array) => array.description = prose(about),
@@ -91,16 +91,16 @@ impl Description {
     }
 }
 
-fn required(kind: Type, about: impl FnOnce(ObjectBuilder) -> ObjectBuilder) -> Member {
+fn required(kind: Type, about: impl FnOnce(ObjectBuilder) -> ObjectBuilder) -> MemberSchema {
     let schema = about(ObjectBuilder::new().schema_type(kind)).build();
-    Member { schema: schema.into(), is_required: true }
+    MemberSchema { schema: schema.into(), is_required: true }
 }
 
 /// May be absent or null.
-fn optional(kind: Type, about: impl FnOnce(ObjectBuilder) -> ObjectBuilder) -> Member {
+fn optional(kind: Type, about: impl FnOnce(ObjectBuilder) -> ObjectBuilder) -> MemberSchema {
     let kinds = SchemaType::from_iter([kind, Type::Null]);
     let schema = about(ObjectBuilder::new().schema_type(kinds)).build();
-    Member { schema: schema.into(), is_required: false }
+    MemberSchema { schema: schema.into(), is_required: false }
 }
 
 fn format(schema: ObjectBuilder, format: KnownFormat) -> ObjectBuilder {
@@ -118,44 +118,44 @@ fn range(schema: ObjectBuilder, least: i64, most: i64) -> ObjectBuilder {
     format(bounded, KnownFormat::Int64)
 }
 
-pub(crate) fn text(shortest: usize, longest: usize) -> Member {
+pub(crate) fn text(shortest: usize, longest: usize) -> MemberSchema {
     required(Type::String, |schema| length(schema, shortest, longest))
 }
 
-pub(crate) fn optional_text(longest: usize) -> Member {
+pub(crate) fn optional_text(longest: usize) -> MemberSchema {
     optional(Type::String, |schema| length(schema, 0, longest))
 }
 
-pub(crate) fn secret(shortest: usize, longest: usize) -> Member {
+pub(crate) fn secret(shortest: usize, longest: usize) -> MemberSchema {
     required(Type::String, |schema| format(length(schema, shortest, longest), KnownFormat::Password))
 }
 
-pub(crate) fn optional_secret(longest: usize) -> Member {
+pub(crate) fn optional_secret(longest: usize) -> MemberSchema {
     optional(Type::String, |schema| format(length(schema, 0, longest), KnownFormat::Password))
 }
 
-pub(crate) fn boolean() -> Member {
+pub(crate) fn boolean() -> MemberSchema {
     required(Type::Boolean, |schema| schema)
 }
 
-pub(crate) fn optional_boolean() -> Member {
+pub(crate) fn optional_boolean() -> MemberSchema {
     optional(Type::Boolean, |schema| schema)
 }
 
-pub(crate) fn integer(least: i64, most: i64) -> Member {
+pub(crate) fn integer(least: i64, most: i64) -> MemberSchema {
     required(Type::Integer, |schema| range(schema, least, most))
 }
 
-pub(crate) fn optional_integer(least: i64, most: i64) -> Member {
+pub(crate) fn optional_integer(least: i64, most: i64) -> MemberSchema {
     optional(Type::Integer, |schema| range(schema, least, most))
 }
 
-pub(crate) fn optional_moment() -> Member {
+pub(crate) fn optional_moment() -> MemberSchema {
     optional(Type::String, |schema| format(schema, KnownFormat::DateTime))
 }
 
-pub(crate) fn optional_texts(longest: usize, most: usize) -> Member {
+pub(crate) fn optional_texts(longest: usize, most: usize) -> MemberSchema {
     let kinds = SchemaType::from_iter([Type::Array, Type::Null]);
     let entries = ArrayBuilder::new().items(RefOr::T(text(1, longest).schema)).max_items(Some(most));
-    Member { schema: entries.schema_type(kinds).build().into(), is_required: false }
+    MemberSchema { schema: entries.schema_type(kinds).build().into(), is_required: false }
 }

@@ -226,7 +226,7 @@ impl Store {
         for quota in quotas {
             save_quota(&mut tx, quota).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     async fn insert_usage_statement(&self, rows: &[UsageRow]) -> Result<()> {

@@ -267,7 +267,7 @@ async fn cast(harness: &Harness) -> Cast {
 impl Cast {
     async fn change(&self, name: &str, changes: UserChanges) {
         let app = &self.server.app;
-        update_user(&app, self.ids[name], &changes).await;
+        update_user(app, self.ids[name], &changes).await;
         app.core.state.publish(millpond::state::Invalidation::User(self.ids[name])).await;
     }
 

@@ -172,7 +172,7 @@ impl World<'_> {
         let user = self.user;
         let app = &self.server().app;
         let changes = UserChanges { is_active: Some(active), ..UserChanges::default() };
-        update_user(&app, user, &changes).await;
+        update_user(app, user, &changes).await;
         app.core.state.publish(Invalidation::User(user)).await;
         self.active = active;
         self.settling = true;
