@@ -85,7 +85,7 @@ impl Line {
 
     /// A good answer that took so many tokens.
     pub(crate) fn used(tokens: i64) -> Self {
-        let usage = json!({"prompt_tokens": tokens, "completion_tokens": 0, "total_tokens": tokens});
+        let usage = json!({"prompt_tokens": tokens - 1, "completion_tokens": 1, "total_tokens": tokens});
         let choice =
             json!({"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hi"}});
         Self::json(200, &json!({"id": "c", "choices": [choice], "usage": usage}))
