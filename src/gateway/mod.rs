@@ -19,6 +19,7 @@ mod admission;
 mod attempts;
 mod call;
 mod check;
+mod choose;
 mod estimate;
 mod journal;
 mod limits;
@@ -43,6 +44,7 @@ use crate::ids::{AccountId, UserId};
 use crate::state::StateError;
 use crate::store::StoreError;
 use crate::store::users::User;
+pub use accounts::proxy::{NoProxy, Proxy};
 use attempts::Fallbacks;
 pub use check::{Checked, Trial};
 pub use journal::Closed;
@@ -57,7 +59,6 @@ pub use routes::{complete_chat_by_plugin, generate_by_plugin, routes};
 use token_counter::TokenCounter;
 pub use upstream::TlsError;
 use upstream::Upstream;
-pub use upstream::proxy::{NoProxy, Proxy};
 pub use view::{ModelQuota, PersonQuota, PoolModel};
 
 /// Why the gateway can't start.

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::Gateway;
 use super::accounts::Serving;
-use super::pool::choose::unknown_model;
+use super::choose::unknown_model;
 use super::upstream::Upstream;
 use crate::auth::extract::Caller;
 use crate::edge::error::Result;

@@ -4,6 +4,8 @@
 //! with a line in the log; it must never be called in another way than its owner asked for.
 
 pub(crate) mod credentials;
+pub(crate) mod prepared;
+pub(crate) mod proxy;
 
 use std::collections::BTreeMap;
 
@@ -21,8 +23,8 @@ use serde::Deserialize;
 use crate::clock::Timestamp;
 use crate::config::{Policy, UpstreamConfig};
 use crate::gateway::accounts::credentials::Credentials;
-use crate::gateway::upstream::prepared::Prepared;
-use crate::gateway::upstream::proxy::{NoProxy, Proxy};
+use crate::gateway::accounts::prepared::Prepared;
+use crate::gateway::accounts::proxy::{NoProxy, Proxy};
 use crate::ids::{AccountId, UserId};
 use crate::providers::{self, BaseUrlError, Profile};
 use crate::store::accounts::AccountRow;

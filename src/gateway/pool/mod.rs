@@ -3,7 +3,6 @@
 
 pub(crate) mod allowances;
 mod changes;
-pub(crate) mod choose;
 pub(crate) mod health;
 pub(crate) mod lease;
 mod loading;

@@ -12,9 +12,9 @@ use http_body_util::Full;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{Builder, Connection as Driver, SendRequest};
 
+use crate::gateway::accounts::prepared::Route;
 use crate::gateway::upstream::dial::Stream;
 use crate::gateway::upstream::idle::Idle;
-use crate::gateway::upstream::prepared::Route;
 
 /// What of an answer is held in memory; its head must fit.
 const LARGEST_BUFFER: usize = 32 << 10;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::BoxError;
 use axum::http::Uri;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::rt::TokioIo;
@@ -18,9 +19,9 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tower::Service;
 
+use crate::gateway::accounts::prepared::Route;
+use crate::gateway::accounts::proxy::Proxy;
 use crate::gateway::upstream::guard::Guard;
-use crate::gateway::upstream::prepared::Route;
-use crate::gateway::upstream::proxy::Proxy;
 
 /// A connection as it is read and written.
 pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
@@ -31,8 +32,6 @@ const SILENCE: Duration = Duration::from_secs(30);
 const QUIET: Duration = Duration::from_secs(15);
 const AGAIN: Duration = Duration::from_secs(5);
 const TIMES: u32 = 3;
-
-pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Every address of the host is refused by the guard.
 #[derive(Debug, thiserror::Error)]

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::gateway::accounts::prepared::Route;
 use crate::gateway::upstream::connection::Connection;
-use crate::gateway::upstream::prepared::Route;
 
 /// Shorter than the minute after which load balancers commonly close a connection.
 const LONGEST_WAIT: Duration = Duration::from_secs(50);

@@ -5,8 +5,6 @@ mod connection;
 mod dial;
 mod guard;
 mod idle;
-pub(crate) mod prepared;
-pub(crate) mod proxy;
 mod tls;
 
 use std::io;
@@ -21,12 +19,12 @@ use millpond_pool::rules::Trouble;
 
 use crate::config::UpstreamConfig;
 use crate::gateway::accounts::Serving;
+use crate::gateway::accounts::prepared::Route;
 pub(crate) use crate::gateway::upstream::connection::AnswerBody;
 use crate::gateway::upstream::connection::{Connection, Lost};
 use crate::gateway::upstream::dial::{Connector, NoAllowedAddress};
 use crate::gateway::upstream::guard::Guard;
 use crate::gateway::upstream::idle::Idle;
-use crate::gateway::upstream::prepared::Route;
 pub use crate::gateway::upstream::tls::TlsError;
 use crate::tasks::Tasks;
 

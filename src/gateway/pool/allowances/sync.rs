@@ -114,6 +114,15 @@ impl Allowances {
         Ok(account.lock().owes_nothing())
     }
 
+    /// Tells the shared state what calls on an account have given back and used, without waiting for the task's turn.
+    pub(crate) async fn carry_now(&self, id: &AccountId) {
+        let Some(account) = self.known(id) else { return };
+        if let Err(error) = self.carry_uses(&account).await {
+            tracing::warn!(%error, account = %id, "what was used of an allowance is counted later");
+            self.is_busy(id);
+        }
+    }
+
     /// Ends permits in the shared state and counts there what was used.
     async fn carry_uses(&self, account: &Account) -> Result<()> {
         let (owed, ended) = {

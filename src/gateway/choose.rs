@@ -10,8 +10,8 @@ use millpond_pool::index::{Slot, Sources};
 use millpond_pool::units::Moment;
 use tokio::time::Instant;
 
-use super::lease::{Picked, Wanted};
-use super::queue::Missing;
+use super::pool::lease::{Picked, Wanted};
+use super::pool::queue::Missing;
 use crate::auth::extract::Caller;
 use crate::edge::error::{ApiError, Result};
 use crate::gateway::Gateway;
@@ -95,7 +95,14 @@ impl Choosing<'_> {
                     }
                 }
             };
-            match self.set_aside(wanted, picked).await? {
+            let mut came_of = self.set_aside(wanted, picked).await?;
+            if matches!(came_of.0, SetAside::NothingLeft) {
+                // What a call of this instance has just given back, other instances and we may not have heard of yet. Whoever
+                // was handed its place does not go to the end of the line for that.
+                pool.allowances.carry_now(&came_of.1.account.id).await;
+                came_of = self.set_aside(wanted, came_of.1).await?;
+            }
+            match came_of {
                 (SetAside::Done, picked) => return Ok(Found::Account(picked)),
                 // The lease on the shared account goes first, so that it is free for others at once.
                 (SetAside::NoQuota(shortfall), _) => return Ok(Found::NoQuota(shortfall)),

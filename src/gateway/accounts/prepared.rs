@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 
 use crate::gateway::accounts::credentials::Credentials;
-use crate::gateway::upstream::proxy::Proxy;
+use crate::gateway::accounts::proxy::Proxy;
 use crate::providers::Profile;
 
 const AGENT: &str = concat!("millpond/", env!("CARGO_PKG_VERSION"));
@@ -17,13 +17,13 @@ const AGENT: &str = concat!("millpond/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Route {
     /// Scheme, host and port; its path means nothing.
-    pub(super) origin: Uri,
-    pub(super) proxy: Option<Proxy>,
+    pub(crate) origin: Uri,
+    pub(crate) proxy: Option<Proxy>,
 }
 
 /// The route of an account's requests and the headers that they begin with.
 pub(crate) struct Prepared {
-    pub(super) route: Arc<Route>,
+    pub(crate) route: Arc<Route>,
     /// One set a credential.
     headers: Box<[HeaderMap]>,
 }
@@ -60,7 +60,7 @@ impl Prepared {
     }
 
     /// A request to a path of the account's host.
-    pub(super) fn request(
+    pub(crate) fn request(
         &self,
         method: Method,
         url: &Uri,

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tower::{Service, service_fn};
 use url::Url;
 
-use crate::gateway::upstream::dial::BoxError;
+use axum::BoxError;
 
 /// Why a text is no proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,7 +93,7 @@ impl Proxy {
     }
 
     /// Asks for a connection to `target` over one that reaches the proxy.
-    pub(super) async fn tunnel(
+    pub(crate) async fn tunnel(
         &self,
         stream: TokioIo<TcpStream>,
         target: SocketAddr,
