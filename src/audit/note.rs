@@ -3,6 +3,7 @@
 //!
 //! The note is written behind the entries, so after a hard stop it may be some entries old; it then vouches for fewer.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -64,26 +65,44 @@ impl Note {
     }
 
     /// Writes what was taken note of. A note is never replaced by an older one: only an operator may say that the end
-    /// of the log is meant to be gone.
+    /// of the log is meant to be gone. Other instances may keep theirs in the same file, so looking and writing are one.
     pub(super) async fn write(&self) {
         let newest = self.newest.borrow().clone();
-        let held = self.read().await.ok().flatten().map_or(0, |held| held.seq);
-        if newest.seq > held {
-            self.put(&newest).await;
+        let path = self.path.clone();
+        let written = tokio::task::spawn_blocking(move || put_if_newer(&path, &newest)).await;
+        if let Err(error) = written.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+            self.complain(&error);
         }
     }
 
     /// Replaces the note, whatever it says.
     pub(super) async fn put(&self, head: &Head) {
-        if let Err(error) = self.try_put(head).await {
-            tracing::error!(%error, path = %self.path.display(), "the newest audit entry could not be noted");
+        let (path, head) = (self.path.clone(), head.clone());
+        let written = tokio::task::spawn_blocking(move || put(&path, &head)).await;
+        if let Err(error) = written.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+            self.complain(&error);
         }
     }
 
-    async fn try_put(&self, head: &Head) -> std::io::Result<()> {
-        tokio::fs::create_dir_all(self.path.parent().unwrap_or(Path::new("."))).await?;
-        let draft = self.path.with_extension(uuid::Uuid::new_v4().simple().to_string());
-        tokio::fs::write(&draft, serde_json::to_vec(head)?).await?;
-        tokio::fs::rename(&draft, &self.path).await
+    fn complain(&self, error: &std::io::Error) {
+        tracing::error!(%error, path = %self.path.display(), "the newest audit entry could not be noted");
     }
+}
+
+fn put_if_newer(path: &Path, head: &Head) -> std::io::Result<()> {
+    std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+    let turn = File::create(path.with_extension("lock"))?;
+    turn.lock()?;
+    let held = std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<Head>(&bytes).ok());
+    if held.map_or(0, |held| held.seq) >= head.seq {
+        return Ok(());
+    }
+    put(path, head)
+}
+
+fn put(path: &Path, head: &Head) -> std::io::Result<()> {
+    std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+    let draft = path.with_extension(uuid::Uuid::new_v4().simple().to_string());
+    std::fs::write(&draft, serde_json::to_vec(head)?)?;
+    std::fs::rename(&draft, path)
 }

@@ -19,7 +19,7 @@ use crate::gateway::admission::{Admission, Asked};
 
 /// A call that other instances left no place for looks again after so long, and then ever more seldom.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// One that does not wait for a place is refused so many accounts.
 const REFUSED: usize = 8;
 
@@ -96,10 +96,11 @@ impl Choosing<'_> {
                 }
             };
             let mut came_of = self.set_aside(wanted, picked).await?;
-            if matches!(came_of.0, SetAside::NothingLeft) {
-                // What a call of this instance has just given back, other instances and we may not have heard of yet. Whoever
-                // was handed its place does not go to the end of the line for that.
-                pool.allowances.carry_now(&came_of.1.account.id).await;
+            // What a call of this instance has just given back may not be told yet. Whoever was handed its place does not go to
+            // the end of the line for that.
+            if matches!(came_of.0, SetAside::NothingLeft)
+                && pool.allowances.carry_now(&came_of.1.account.id).await
+            {
                 came_of = self.set_aside(wanted, came_of.1).await?;
             }
             match came_of {

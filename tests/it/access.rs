@@ -11,7 +11,8 @@ use millpond::ids::UserId;
 use millpond::store::users::{Role, UserChanges};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, Server, both_shapes, read, update_user};
+use crate::database::update_user;
+use crate::harness::{Harness, Server, both_shapes, read};
 use crate::provider::Provider;
 
 both_shapes!(every_route_lets_in_whom_it_should, foreign_things_do_not_exist);

@@ -12,7 +12,8 @@ use millpond::store::users::{Role, UserChanges};
 use serde_json::{Value, json};
 
 use crate::accounts::{path, question, scene};
-use crate::harness::{Harness, Server, both_shapes, read, spawn, update_user};
+use crate::database::update_user;
+use crate::harness::{Harness, Server, both_shapes, read, spawn};
 use crate::recorder::Recorder;
 
 both_shapes!(

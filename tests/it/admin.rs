@@ -6,7 +6,8 @@ use millpond::store::usage::UsageFilter;
 use millpond::store::users::{Role, UserChanges};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, PASSWORD, Server, both_shapes, eventually, read, update_user};
+use crate::database::update_user;
+use crate::harness::{Harness, PASSWORD, Server, both_shapes, eventually, read};
 use crate::provider::Provider;
 
 both_shapes!(

@@ -8,7 +8,8 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, Server, both_shapes, update_user};
+use crate::database::update_user;
+use crate::harness::{Harness, Server, both_shapes};
 
 both_shapes!(
     tokens_can_not_be_made_or_bent,

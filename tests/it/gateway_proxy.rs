@@ -9,7 +9,8 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{Harness, both_shapes, replace_account, spawn};
+use crate::database::replace_account;
+use crate::harness::{Harness, both_shapes, spawn};
 use crate::recorder::Recorder;
 use millpond::ids::AccountId;
 

@@ -12,7 +12,8 @@ use axum::routing::post;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, Server, both_shapes, eventually, read, replace_account};
+use crate::database::replace_account;
+use crate::harness::{Harness, Server, both_shapes, eventually, read};
 
 both_shapes!(
     a_refused_credential_rests_until_another_is_given,

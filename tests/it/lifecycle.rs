@@ -13,7 +13,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
 
-use crate::harness::{Harness, Server, both_shapes, end_tokens, eventually, update_user};
+use crate::database::{end_tokens, update_user};
+use crate::harness::{Harness, Server, both_shapes, eventually};
 
 both_shapes!(
     no_sequence_leaves_a_dead_token_alive,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use millpond::store::users::{Role, UserChanges};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, both_shapes, eventually, spawn, update_user};
+use crate::database::update_user;
+use crate::harness::{Harness, both_shapes, eventually, spawn};
 use crate::provider::Provider;
 use crate::recorder::Recorder;
 

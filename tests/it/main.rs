@@ -18,6 +18,7 @@ mod audit;
 mod auth;
 mod clients;
 mod counters;
+mod database;
 mod document;
 mod edge;
 mod freshness;

@@ -10,7 +10,8 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret, Totp};
 
-use crate::harness::{Harness, PASSWORD, Server, both_shapes, end_tokens, read, spawn, update_user};
+use crate::database::{end_tokens, update_user};
+use crate::harness::{Harness, PASSWORD, Server, both_shapes, read, spawn};
 
 both_shapes!(
     registration_has_rules,

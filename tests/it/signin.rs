@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, Server, both_shapes, read, spawn, update_user};
+use crate::database::update_user;
+use crate::harness::{Harness, Server, both_shapes, read, spawn};
 use crate::signin_provider::{LEAK, SignInProvider};
 
 both_shapes!(

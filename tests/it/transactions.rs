@@ -9,7 +9,8 @@ use millpond::store::users::{Role, UserChanges};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, PASSWORD, Server, both_shapes, read, update_user};
+use crate::database::update_user;
+use crate::harness::{Harness, PASSWORD, Server, both_shapes, read};
 
 both_shapes!(
     no_change_without_its_entry,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use millpond::store::users::{Role, UserChanges};
 use serde_json::json;
 
-use crate::harness::{Harness, PASSWORD, both_shapes, update_user};
+use crate::database::update_user;
+use crate::harness::{Harness, PASSWORD, both_shapes};
 use crate::weaknesses::{Line, ONE_UNIT, scene};
 
 both_shapes!(

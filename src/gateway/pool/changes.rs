@@ -42,6 +42,8 @@ struct Inner {
     found: HashSet<AccountId>,
     /// Whose quotas have to be looked at, and how far their announcements are taken over then.
     quotas: HashMap<UserId, u64>,
+    /// Whose quotas are being looked at.
+    refreshing: HashSet<UserId>,
     people: HashMap<UserId, Progress>,
     count: u64,
 }
@@ -140,9 +142,14 @@ impl Changes {
     }
 
     /// These people's announcements are taken over, as soon as the quotas of those in `quotas` have been looked at.
+    /// An earlier announcement of the same change may have set that going already.
     pub(super) fn are_read(&self, people: &HashMap<UserId, u64>, quotas: &HashSet<UserId>) {
         for (user, number) in people.iter().filter(|(user, _)| !quotas.contains(user)) {
-            self.is_taken_over(*user, *number);
+            if self.has_quotas_to_look_at(*user) {
+                self.owe_quotas(*user, *number);
+            } else {
+                self.is_taken_over(*user, *number);
+            }
         }
         for user in quotas {
             self.owe_quotas(*user, people.get(user).copied().unwrap_or(0));
@@ -160,7 +167,21 @@ impl Changes {
 
     /// Whose quotas have to be looked at now.
     pub(super) fn take_quotas(&self) -> HashMap<UserId, u64> {
-        std::mem::take(&mut self.inner().quotas)
+        let mut inner = self.inner();
+        let taken = std::mem::take(&mut inner.quotas);
+        inner.refreshing.extend(taken.keys());
+        taken
+    }
+
+    /// A person's quotas have been looked at, for their announcements up to this one.
+    pub(super) fn quotas_are_seen_to(&self, user: UserId, number: u64) {
+        self.inner().refreshing.remove(&user);
+        self.is_taken_over(user, number);
+    }
+
+    fn has_quotas_to_look_at(&self, user: UserId) -> bool {
+        let inner = self.inner();
+        inner.quotas.contains_key(&user) || inner.refreshing.contains(&user)
     }
 
     /// A person's announcements are taken over up to this one.
@@ -220,7 +241,15 @@ mod tests {
         changes.are_read(&work.people, &HashSet::from([UserId(1)]));
         assert!(waits(1), "the quotas are not brought up to date yet");
         for (user, number) in changes.take_quotas() {
-            changes.is_taken_over(user, number);
+            // The same announcement comes back from the bus.
+            changes.hear(&account("b", 1));
+            let again = changes.take();
+            changes.are_read(&again.people, &HashSet::new());
+            assert!(waits(1), "the quotas are not brought up to date yet");
+            changes.quotas_are_seen_to(user, number);
+        }
+        for (user, number) in changes.take_quotas() {
+            changes.quotas_are_seen_to(user, number);
         }
         assert!(!waits(1));
     }

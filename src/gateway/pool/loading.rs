@@ -163,7 +163,7 @@ impl Pool {
                 if !self.refresh_quotas(owner).await {
                     again.insert(owner, 0);
                 }
-                self.changes.is_taken_over(owner, number);
+                self.changes.quotas_are_seen_to(owner, number);
             }
         }
     }

@@ -114,13 +114,16 @@ impl Allowances {
         Ok(account.lock().owes_nothing())
     }
 
-    /// Tells the shared state what calls on an account have given back and used, without waiting for the task's turn.
-    pub(crate) async fn carry_now(&self, id: &AccountId) {
-        let Some(account) = self.known(id) else { return };
-        if let Err(error) = self.carry_uses(&account).await {
+    /// Tells the shared state what calls on an account have given back and used, without waiting for the task's turn; false
+    /// when there was nothing to tell, or it was not heard.
+    pub(crate) async fn carry_now(&self, id: &AccountId) -> bool {
+        let Some(account) = self.known(id).filter(|account| account.lock().has_debts()) else { return false };
+        let carried = self.carry_uses(&account).await;
+        if let Err(error) = &carried {
             tracing::warn!(%error, account = %id, "what was used of an allowance is counted later");
             self.is_busy(id);
         }
+        carried.is_ok()
     }
 
     /// Ends permits in the shared state and counts there what was used.
