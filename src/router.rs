@@ -1,6 +1,6 @@
 //! Every route and every layer, from the outside in: request id and log, errors that no route has written, panics, CORS,
-//! then the routes, each with its dialect or the language of people. Model
-//! routes have one layer that does what they need of it.
+//! then the routes, each with its dialect or the language of people. Model routes have one layer that does what they need
+//! of it.
 
 use axum::Router;
 use axum::extract::Request;
