@@ -95,11 +95,12 @@ impl Choosing<'_> {
                     }
                 }
             };
+            let told = pool.allowances.carried(&picked.account.id);
             let mut came_of = self.set_aside(wanted, picked).await?;
             // What a call of this instance has just given back may not be told yet. Whoever was handed its place does not go to
             // the end of the line for that.
             if matches!(came_of.0, SetAside::NothingLeft)
-                && pool.allowances.carry_now(&came_of.1.account.id).await
+                && pool.allowances.carry_now(&came_of.1.account.id, told).await
             {
                 came_of = self.set_aside(wanted, came_of.1).await?;
             }

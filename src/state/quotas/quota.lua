@@ -18,7 +18,15 @@ if step == 'begin' then
     if redis.call('EXISTS', numbers) == 1 then return { 'known' } end
     redis.call('HSET', numbers, 'max', ARGV[7], 'balance', ARGV[8], 'remainder', ARGV[9], 'as_of', ARGV[10],
         'terms', ARGV[11], 'version', '0', 'sharing', ARGV[12], 'begun', ARGV[13])
-    return { 'done', ARGV[7], ARGV[8], ARGV[9], ARGV[10] }
+    -- What runs was reserved in a quota that is lost; nobody may reserve before that is set aside again.
+    local left = tonumber(ARGV[8])
+    for i = 14, #ARGV, 3 do
+        left = bounded(left - tonumber(ARGV[i + 1]))
+        redis.call('HSET', numbers, 'l:' .. ARGV[i], ARGV[i + 1])
+        redis.call('ZADD', held, ARGV[i + 2], ARGV[i])
+    end
+    redis.call('HSET', numbers, 'balance', text(left))
+    return { 'done', ARGV[7], text(left), ARGV[9], ARGV[10] }
 end
 
 local stored = redis.call('HMGET', numbers, 'max', 'balance', 'remainder', 'as_of', 'terms', 'version', 'begun')

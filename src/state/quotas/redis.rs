@@ -227,6 +227,9 @@ pub(super) async fn begin(
     let mut call = step(key, "begin", terms.window, numbers.as_of);
     call.arg(numbers.max.0).arg(numbers.balance.0).arg(numbers.remainder).arg(numbers.as_of.0);
     call.arg(terms.text()).arg(json(quota.sharing(), key)?).arg(beginning.at.0);
+    for lease in redis.leases().of(key, numbers.as_of) {
+        call.arg(lease.id.0.to_string()).arg(lease.amount.0).arg(lease.expires_at.0);
+    }
     Answer::of(redis, key, &call).await.map(drop)
 }
 

@@ -2,6 +2,7 @@
 //! hear. When anything is carried there is not decided here.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use millpond_pool::allowance::{Used, WHOLE, free_part, served_windows};
@@ -10,6 +11,7 @@ use millpond_pool::counters::Part;
 use millpond_pool::pattern::Pattern;
 use millpond_pool::units::{Moment, Reference, Units};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
 
 use super::reports::Report;
 use crate::gateway::accounts::Allowance;
@@ -56,12 +58,16 @@ pub(super) struct AllowanceState {
 pub(super) struct Account {
     pub(super) id: AccountId,
     state: Mutex<AllowanceState>,
+    /// One at a time carries what is owed, so that who waits for its turn knows that it is carried.
+    pub(super) turn: Semaphore,
+    /// How often something was carried.
+    pub(super) carried: AtomicU64,
 }
 
 impl Account {
     pub(super) fn new(id: AccountId) -> Self {
         let state = AllowanceState { told: [WHOLE; 2], ..AllowanceState::default() };
-        Self { id, state: Mutex::new(state) }
+        Self { id, state: Mutex::new(state), turn: Semaphore::new(1), carried: AtomicU64::new(0) }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, AllowanceState> {

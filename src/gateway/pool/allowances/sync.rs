@@ -2,6 +2,7 @@
 //! waits and is tried again; at the end of the process everything is carried first.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -114,20 +115,26 @@ impl Allowances {
         Ok(account.lock().owes_nothing())
     }
 
-    /// Tells the shared state what calls on an account have given back and used, without waiting for the task's turn; false
-    /// when there was nothing to tell, or it was not heard.
-    pub(crate) async fn carry_now(&self, id: &AccountId) -> bool {
-        let Some(account) = self.known(id).filter(|account| account.lock().has_debts()) else { return false };
-        let carried = self.carry_uses(&account).await;
-        if let Err(error) = &carried {
+    /// How often something was told of an account; see [`carry_now`](Self::carry_now).
+    pub(crate) fn carried(&self, id: &AccountId) -> u64 {
+        self.known(id).map_or(0, |account| account.carried.load(Ordering::Acquire))
+    }
+
+    /// Tells the shared state what calls on an account have given back and used, without waiting for the task; false when
+    /// nothing was told since `before`.
+    pub(crate) async fn carry_now(&self, id: &AccountId, before: u64) -> bool {
+        let Some(account) = self.known(id) else { return false };
+        if let Err(error) = self.carry_uses(&account).await {
             tracing::warn!(%error, account = %id, "what was used of an allowance is counted later");
             self.is_busy(id);
         }
-        carried.is_ok()
+        account.carried.load(Ordering::Acquire) != before
     }
 
     /// Ends permits in the shared state and counts there what was used.
     async fn carry_uses(&self, account: &Account) -> Result<()> {
+        // It is never closed, so there is always a turn.
+        let _turn = account.turn.acquire().await.ok();
         let (owed, ended) = {
             let mut state = account.lock();
             (std::mem::take(&mut state.pending), std::mem::take(&mut state.ended))
@@ -143,6 +150,7 @@ impl Allowances {
         let uses: Vec<WindowUse> = owed.iter().map(carried).collect();
         match self.state.count_account(&account.id, &ended, &uses).await {
             Ok(counters) => {
+                account.carried.fetch_add(1, Ordering::AcqRel);
                 self.hear(account, &counters, &ended);
                 Ok(())
             }
