@@ -26,7 +26,7 @@ both_shapes!(
 
 /// A tenth of a unit is a hundred calls, and recovery is too slow to give one back during a test.
 const A_HUNDRED_CALLS: (&str, &str) = ("POLICY_BASE_QUOTA", "0.1");
-const MANY_CALLS: (&str, &str) = ("POLICY_BASE_QUOTA", "5");
+const MANY_CALLS: (&str, &str) = ("POLICY_BASE_QUOTA", "50");
 const SLOW_RECOVERY: (&str, &str) = ("REFERENCE_WINDOW", "30d");
 /// What a call costs, in millionths of a unit.
 const COST: i64 = 1_000;
@@ -217,9 +217,16 @@ async fn kills_at_any_moment_lose_and_double_nothing(harness: Arc<Harness>) {
     assert_eq!(once.len(), recorded.len(), "no call is on record twice");
     let lost: Vec<_> = completed.iter().filter(|id| !once.contains(id)).collect();
     assert!(lost.is_empty(), "{} of {} answered calls are not on record", lost.len(), completed.len());
-    let paid = 5_000_000 - left(&harness).await;
+    let paid = 50_000_000 - left(&harness).await;
     let spent = i64::try_from(recorded.len()).unwrap() * COST;
-    assert!((paid - spent).abs() < COST, "{paid} of the quota is gone, {spent} is on record");
+    // What calls of a killed process had reserved in Redis returns when its time is over, later than this.
+    let kills = i64::try_from(2 * rounds()).unwrap();
+    let may_be_held = if harness.is_clustered() { 16 * kills * COST } else { 0 };
+    let too_much = paid - spent;
+    assert!(
+        (-COST..=COST + may_be_held).contains(&too_much),
+        "{paid} of the quota is gone, {spent} is on record"
+    );
     assert!(std::fs::read_dir(harness.dir.join("journal")).unwrap().next().is_none(), "all of it is carried");
 }
 
